@@ -1,0 +1,7 @@
+//! What the kit promises to adapters, one module a promise.
+
+mod breaker;
+mod card;
+mod http;
+mod secret;
+mod wire_time;

@@ -1,0 +1,160 @@
+//! Names and fields of procedures, from the national catalogue. Asked once per procedure and kept for a while, never
+//! asked per dossier (NP-23). What the dossier says of its own goes first; nothing is guessed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lienthong_domain::dossier::Dossier;
+use lienthong_domain::invalid::Message;
+use lienthong_domain::port::PortError;
+use moka::Expiry;
+use moka::future::Cache;
+use serde_json::Value;
+
+use crate::client::{Client, Service};
+use crate::config::CatalogueSettings;
+use crate::error::{CallFailure, refused_here};
+use crate::reply::{member, text};
+use crate::wire;
+
+/// How the wire names a dossier's procedure and field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProcedureNames {
+    pub(crate) name: String,
+    pub(crate) field_code: String,
+    pub(crate) field_name: String,
+}
+
+/// What the catalogue says of one procedure.
+#[derive(Debug, Default)]
+struct Entry {
+    name: Option<String>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    code: String,
+    name: Option<String>,
+}
+
+/// `None`: the catalogue has no such procedure.
+type Kept = Option<Arc<Entry>>;
+
+pub(crate) struct Catalogue {
+    kept: Cache<String, Kept>,
+}
+
+struct KeepFor {
+    present: Duration,
+    absent: Duration,
+}
+
+impl Expiry<String, Kept> for KeepFor {
+    fn expire_after_create(&self, _: &String, entry: &Kept, _: Instant) -> Option<Duration> {
+        Some(if entry.is_some() { self.present } else { self.absent })
+    }
+}
+
+impl Catalogue {
+    pub(crate) fn new(settings: &CatalogueSettings) -> Self {
+        let keep = KeepFor {
+            present: Duration::from_millis(settings.keep_ms),
+            absent: Duration::from_millis(settings.keep_absent_ms),
+        };
+        Self { kept: Cache::builder().max_capacity(settings.most_procedures).expire_after(keep).build() }
+    }
+
+    pub(crate) async fn names(&self, client: &Client, dossier: &Dossier) -> Result<ProcedureNames, PortError> {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let name = own(dossier.procedure_name.as_ref().map(|name| name.as_str()));
+        let field_code = own(dossier.field_code.as_ref().map(|code| code.as_str()));
+        let field_name = own(dossier.field_name.as_ref().map(|name| name.as_str()));
+        if let (Some(name), Some(field_code), Some(field_name)) = (&name, &field_code, &field_name) {
+            return Ok(ProcedureNames {
+                name: name.clone(),
+                field_code: field_code.clone(),
+                field_name: field_name.clone(),
+            });
+        }
+        let code = dossier.procedure_code.original();
+        let entry = self.find(client, code).await.map_err(CallFailure::of_read)?.unwrap_or_default();
+        let name = name.or_else(|| entry.name.clone()).ok_or_else(|| unknown_procedure(code))?;
+        let field = field(&entry, field_code, field_name).map_err(|lacking| lacking.refusal(code))?;
+        Ok(ProcedureNames { name, field_code: field.0, field_name: field.1 })
+    }
+
+    /// One question at a time for each procedure, however many dossiers wait for it. Failures are not kept.
+    async fn find(&self, client: &Client, code: &str) -> Result<Kept, CallFailure> {
+        self.kept.try_get_with(code.to_owned(), ask(client, code)).await.map_err(|failure| (*failure).clone())
+    }
+}
+
+async fn ask(client: &Client, code: &str) -> Result<Kept, CallFailure> {
+    let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE };
+    let query = wire::ProcedureQuery { procedure: code.to_owned() };
+    let found = client.ask(service, &query).await?;
+    Ok(found.first().map(|item| Arc::new(entry(item))))
+}
+
+fn entry(item: &Value) -> Entry {
+    let part = |value: &Value, names| member(value, names).and_then(text);
+    let fields = member(item, wire::reply::FIELDS).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut known: Vec<Field> = Vec::new();
+    for field in fields {
+        // The catalogue repeats a field once per level of implementation.
+        if let Some(code) = part(field, wire::reply::FIELD_CODE)
+            && known.iter().all(|other| other.code != code)
+        {
+            known.push(Field { code, name: part(field, wire::reply::FIELD_NAME) });
+        }
+    }
+    Entry { name: part(item, wire::reply::PROCEDURE_NAME), fields: known }
+}
+
+enum Lacking {
+    Field,
+    /// The procedure belongs to several fields and the dossier does not say to which.
+    Choice,
+    FieldName,
+}
+
+/// The dossier's field: its own words first, then the catalogue's, and the catalogue chooses only where it has one.
+fn field(entry: &Entry, code: Option<String>, name: Option<String>) -> Result<(String, String), Lacking> {
+    let chosen = match (&code, entry.fields.as_slice()) {
+        (Some(code), fields) => fields.iter().find(|field| field.code == *code),
+        (None, []) => return Err(Lacking::Field),
+        (None, [only]) => Some(only),
+        (None, _) => return Err(Lacking::Choice),
+    };
+    let name = name.or_else(|| chosen.and_then(|field| field.name.clone())).ok_or(Lacking::FieldName)?;
+    let code = code.or_else(|| chosen.map(|field| field.code.clone())).ok_or(Lacking::Field)?;
+    Ok((code, name))
+}
+
+fn unknown_procedure(code: &str) -> PortError {
+    refused_here(Message::new(
+        format!("Danh mục quốc gia không có thủ tục {code}; gửi kèm procedureName, fieldCode và fieldName."),
+        format!("The national catalogue has no procedure {code}; send procedureName, fieldCode and fieldName with it."),
+    ))
+}
+
+impl Lacking {
+    fn refusal(self, code: &str) -> PortError {
+        let (vi, en) = match self {
+            Self::Field => (
+                format!("Danh mục quốc gia không nêu lĩnh vực của thủ tục {code}; gửi kèm fieldCode và fieldName."),
+                format!("The national catalogue gives no field of procedure {code}; send fieldCode and fieldName with it."),
+            ),
+            Self::Choice => (
+                format!("Thủ tục {code} thuộc nhiều lĩnh vực; gửi kèm fieldCode."),
+                format!("Procedure {code} belongs to several fields; send fieldCode with it."),
+            ),
+            Self::FieldName => (
+                format!("Danh mục quốc gia không có tên của lĩnh vực này ở thủ tục {code}; gửi kèm fieldName."),
+                format!("The national catalogue has no name of this field of procedure {code}; send fieldName with it."),
+            ),
+        };
+        refused_here(Message::new(vi, en))
+    }
+}

@@ -1,0 +1,107 @@
+//! Code tables of the profile: every member has one code, no two members share one. Nothing passes through unmapped.
+
+use std::marker::PhantomData;
+
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
+use lienthong_domain::dossier::{FeeCollection, FeeKind, IdentityKind, PaperForm, SubmissionPlace};
+use lienthong_domain::invalid::{InvalidFields, Refusal, json_pointer};
+use lienthong_domain::scalar::{Scalar, ScalarSchema};
+
+/// The tables that are not certain enough to be fixed.
+#[derive(Debug, Clone, Deserr)]
+#[deserr(error = InvalidFields, deny_unknown_fields)]
+pub(crate) struct Codes {
+    pub(crate) submission_place: CodeTable<SubmissionPlace>,
+    pub(crate) identity_kind: CodeTable<IdentityKind>,
+    pub(crate) paper_reuse: CodeTable<PaperReuse>,
+    pub(crate) fee_kind: CodeTable<FeeKind>,
+    pub(crate) fee_collection: CodeTable<FeeCollection>,
+    pub(crate) paper_form: CodeTable<PaperForm>,
+    pub(crate) supplement_status: CodeTable<SupplementStatus>,
+}
+
+/// A total table from the members of a closed list to codes.
+#[derive(Debug, Clone)]
+pub(crate) struct CodeTable<T> {
+    /// In the order of `T::SCHEMA.values`.
+    codes: Vec<String>,
+    of: PhantomData<T>,
+}
+
+impl<T: Scalar> CodeTable<T> {
+    pub(crate) fn code(&self, member: &T) -> String {
+        let name = member.to_text();
+        let place = T::SCHEMA.values.iter().position(|known| *known == name);
+        // Reading the profile has made the table total.
+        place.and_then(|place| self.codes.get(place)).cloned().unwrap_or_default()
+    }
+}
+
+impl<T: Scalar> Deserr<InvalidFields> for CodeTable<T> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, InvalidFields> {
+        let place = json_pointer(location);
+        let mut wrong = InvalidFields::default();
+        let names = T::SCHEMA.values;
+        let mut codes = vec![String::new(); names.len()];
+        for (name, code) in crate::config::read_texts(value, location)? {
+            let pointer = format!("{place}/{name}");
+            let Some(member) = names.iter().position(|known| *known == name) else {
+                wrong.push(pointer, unknown_member(names));
+                continue;
+            };
+            if codes.contains(&code) {
+                wrong.push(pointer, Refusal::new("value", "Mã này đã được dùng.", "This code is used already."));
+            }
+            codes[member] = code;
+        }
+        for (name, code) in names.iter().zip(&codes) {
+            if code.is_empty() {
+                wrong.push(format!("{place}/{name}"), Refusal::new("required", "Thiếu mã.", "A code is needed."));
+            }
+        }
+        wrong.into_result(Self { codes, of: PhantomData })
+    }
+}
+
+fn unknown_member(names: &[&str]) -> Refusal {
+    let known = names.join(", ");
+    Refusal::new(
+        "unknown_member",
+        format!("Không có mục này; các mục: {known}."),
+        format!("There is no such member; known members: {known}."),
+    )
+}
+
+/// Closed lists that only this wire has.
+macro_rules! wire_list {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name { $($variant),+ }
+        impl Scalar for $name {
+            const SCHEMA: ScalarSchema = ScalarSchema::new("", 64, "").values(&[$($text),+]);
+            fn parse(text: &str) -> Result<Self, Refusal> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(unknown_member(Self::SCHEMA.values)),
+                }
+            }
+            fn to_text(&self) -> String {
+                match self { $(Self::$variant => $text),+ }.to_owned()
+            }
+        }
+    };
+}
+
+wire_list! {
+    /// Whether a paper comes from an earlier dossier.
+    PaperReuse { NotReused = "not_reused", Reused = "reused" }
+}
+
+wire_list! {
+    /// Where a supplement round stands.
+    SupplementStatus { Awaited = "awaited", Received = "received" }
+}

@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+
+mod catalogue; // names and fields of procedures, asked once in a while
+mod client; // one call: address, session, reply
+mod codes; // code tables of the profile
+mod config; // the profile
+mod error; // what can go wrong, as decisions
+mod mapping; // dossier and step -> wire, total
+mod portal; // the port
+mod reason; // a refusal's words without personal data
+mod reply; // reading and classifying replies
+mod session; // one login at a time
+mod wire; // the other side's field names; nowhere else
+
+use std::sync::Arc;
+
+use lienthong_adapter_kit::{Card, Ports, Tools, Words};
+use lienthong_domain::invalid::InvalidFields;
+use serde_json::Value;
+
+/// The adapter's name, in the configuration, in errors and in metrics.
+pub(crate) const NAME: &str = "portal-dvcqg";
+
+/// How the adapter plugs in.
+pub const CARD: Card = Card {
+    name: NAME,
+    summary: Words { vi: "Cổng Dịch vụ công quốc gia: đồng bộ hồ sơ", en: "National Public Service Portal: dossiers" },
+    defaults: include_str!("../config.toml"),
+    secrets: &["account.password"],
+    check: |settings| config::Profile::read(settings).map(drop),
+    build,
+};
+
+fn build(settings: &Value, tools: &Tools) -> Result<Ports, InvalidFields> {
+    let profile = config::Profile::read(settings)?;
+    let portal = portal::NationalPortal::new(profile, tools.clock.clone())
+        .map_err(|refusal| InvalidFields::one("/http", refusal))?;
+    Ok(Ports { dossier_portal: Some(Arc::new(portal)) })
+}

@@ -1,0 +1,15 @@
+//! The adapter as the core sees it: through its card, over a real socket, against fixtures of the wire.
+
+mod fake_portal;
+mod support;
+
+mod accounts;
+mod addressing;
+mod catalogue;
+mod codes;
+mod golden;
+mod reasons;
+mod replies;
+mod sessions;
+mod settings;
+mod transport;

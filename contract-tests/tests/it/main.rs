@@ -1,0 +1,3 @@
+//! Promises, checked: one module a subject.
+
+mod portal_dvcqg;

@@ -1,0 +1,63 @@
+//! The agencies of a deployment and who stands under whom, with dates. A sub-tree follows these links, never a prefix
+//! of the code: after the 2025 reorganisation codes were renumbered and parents changed.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+
+use super::AgencyCode;
+
+/// One agency for one period. `valid_to` is the first day on which the entry no longer holds.
+#[derive(Debug, Clone)]
+pub struct Agency {
+    pub code: AgencyCode,
+    pub name: String,
+    pub parent: Option<AgencyCode>,
+    pub valid_from: Option<Date>,
+    pub valid_to: Option<Date>,
+}
+
+impl Agency {
+    fn holds_on(&self, day: Date) -> bool {
+        self.valid_from.is_none_or(|from| from <= day) && self.valid_to.is_none_or(|to| day < to)
+    }
+}
+
+/// All known agencies. A code may have several entries, one a period.
+#[derive(Debug, Clone, Default)]
+pub struct AgencyRegister {
+    entries: HashMap<AgencyCode, Vec<Agency>>,
+}
+
+/// Deeper trees than this are a mistake in the data (a loop of parents).
+const DEEPEST: usize = 16;
+
+impl AgencyRegister {
+    pub fn new(agencies: impl IntoIterator<Item = Agency>) -> Self {
+        let mut entries: HashMap<AgencyCode, Vec<Agency>> = HashMap::new();
+        for agency in agencies {
+            entries.entry(agency.code.clone()).or_default().push(agency);
+        }
+        Self { entries }
+    }
+
+    pub fn find(&self, code: &AgencyCode, day: Date) -> Option<&Agency> {
+        self.entries.get(code)?.iter().find(|entry| entry.holds_on(day))
+    }
+
+    /// Whether `code` is `root` or stands under it on that day. An agency that the register does not know stands
+    /// under nothing but itself.
+    pub fn is_within(&self, code: &AgencyCode, root: &AgencyCode, day: Date) -> bool {
+        let mut current = code.clone();
+        for _ in 0..DEEPEST {
+            if current == *root {
+                return true;
+            }
+            match self.find(&current, day).and_then(|agency| agency.parent.clone()) {
+                Some(parent) => current = parent,
+                None => return false,
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,7 @@
+//! One small trait a file: what the gateway needs of another system, said without that system's words.
+
+mod dossier_portal;
+mod error;
+
+pub use dossier_portal::{AfterAmbiguity, DossierPortal, PortalOperation, Presence};
+pub use error::{PortError, PortErrorKind};

@@ -1,0 +1,113 @@
+//! The control pages under `/_sandbox/`, for tests in other processes and for people with curl.
+//! They must never be mistaken for the portal: no portal path begins like this.
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use crate::counters::Counters;
+use crate::dossiers::HeldDossier;
+use crate::faults::FaultPlan;
+use crate::ledger::LedgerEntry;
+use crate::server::World;
+
+const PAGE: usize = 1_000;
+const LARGEST_PAGE: usize = 100_000;
+
+const INDEX: &str = "\
+Cổng Dịch vụ công quốc gia, mô phỏng / National Public Service Portal, simulated
+
+GET  /_sandbox/ledger?after=0&limit=1000    effects after a sequence number
+GET  /_sandbox/counters                     calls, refusals, injected faults
+GET  /_sandbox/dossiers?after=&limit=1000   dossiers after a code
+GET  /_sandbox/dossiers/{code}              one dossier: fields as received, steps
+GET  /_sandbox/faults                       the fault plan
+PUT  /_sandbox/faults                       replace the fault plan
+POST /_sandbox/reset                        forget everything but settings and faults
+";
+
+pub(crate) fn routes() -> Router<World> {
+    Router::new()
+        .route("/_sandbox", get(async || INDEX))
+        .route("/_sandbox/", get(async || INDEX))
+        .route("/_sandbox/ledger", get(ledger))
+        .route("/_sandbox/counters", get(counters))
+        .route("/_sandbox/dossiers", get(dossiers))
+        .route("/_sandbox/dossiers/{code}", get(dossier))
+        .route("/_sandbox/faults", get(faults).put(put_faults))
+        .route("/_sandbox/reset", post(reset))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page<T> {
+    after: Option<T>,
+    limit: Option<usize>,
+}
+
+impl<T> Page<T> {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE).min(LARGEST_PAGE)
+    }
+}
+
+/// `next` is the `after` of the following page; none when this one is the last for now.
+#[derive(Serialize)]
+struct LedgerPage {
+    entries: Vec<LedgerEntry>,
+    next: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct DossierPage {
+    dossiers: Vec<HeldDossier>,
+    next: Option<String>,
+}
+
+async fn ledger(State(world): State<World>, Query(page): Query<Page<u64>>) -> Json<LedgerPage> {
+    let entries = world.portal.dossiers.ledger().page(page.after.unwrap_or(0), page.limit());
+    let next = entries.last().filter(|_| entries.len() == page.limit()).map(|entry| entry.seq);
+    Json(LedgerPage { entries, next })
+}
+
+async fn counters(State(world): State<World>) -> Json<Counters> {
+    Json(world.portal.tally.snapshot())
+}
+
+async fn dossiers(State(world): State<World>, Query(page): Query<Page<String>>) -> Json<DossierPage> {
+    let dossiers = world.portal.dossiers.page(page.after.as_deref().unwrap_or_default(), page.limit());
+    let next = dossiers.last().filter(|_| dossiers.len() == page.limit()).map(|held| held.code.clone());
+    Json(DossierPage { dossiers, next })
+}
+
+async fn dossier(State(world): State<World>, Path(code): Path<String>) -> Response {
+    match world.portal.dossiers.get(&code) {
+        Some(held) => Json(held).into_response(),
+        None => (StatusCode::NOT_FOUND, "no such dossier\n").into_response(),
+    }
+}
+
+async fn faults(State(world): State<World>) -> Json<FaultPlan> {
+    Json(world.portal.plan().written.clone())
+}
+
+async fn put_faults(State(world): State<World>, plan: Result<Json<FaultPlan>, JsonRejection>) -> Response {
+    let plan = match plan {
+        Ok(Json(plan)) => plan,
+        Err(rejection) => return (StatusCode::BAD_REQUEST, format!("{}\n", rejection.body_text())).into_response(),
+    };
+    if let Err(mistakes) = plan.check() {
+        return (StatusCode::BAD_REQUEST, format!("{mistakes}\n")).into_response();
+    }
+    world.portal.set_plan(plan);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn reset(State(world): State<World>) -> StatusCode {
+    world.portal.reset();
+    StatusCode::NO_CONTENT
+}

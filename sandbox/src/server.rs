@@ -1,0 +1,152 @@
+//! The running sandbox: starts and stops the server, and shows a test what the portal holds.
+//! It must never offer a way to write dossiers past the wire.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin;
+use crate::counters::Counters;
+use crate::dossiers::HeldDossier;
+use crate::faults::FaultPlan;
+use crate::ledger::LedgerEntry;
+use crate::portal::Portal;
+use crate::settings::Settings;
+use crate::wire::{AdapterError, CuttableListener, Cutter, Road, adapter_error, deliver, door_of};
+
+const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+/// How long a stop waits for answers on their way.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+const TOO_LARGE: AdapterError = AdapterError {
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    kind: "Client.RequestTooLarge",
+    message: "The request is too large or was broken off",
+};
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) portal: Arc<Portal>,
+    stopping: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    portal: Arc<Portal>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Fails on settings that cannot be (`InvalidInput`, all mistakes in one text) and on an address that is taken.
+    pub async fn start(settings: Settings) -> std::io::Result<Sandbox> {
+        settings.check().map_err(|mistakes| std::io::Error::new(std::io::ErrorKind::InvalidInput, mistakes))?;
+        let listener = TcpListener::bind(settings.listen).await?;
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(%address, "the sandbox listens beyond this machine, and its control pages ask for no password");
+        }
+        let portal = Arc::new(Portal::new(settings.portal, settings.faults));
+        let (stop, stopping) = watch::channel(false);
+        let world = World { portal: Arc::clone(&portal), stopping: stopping.clone() };
+        let server = tokio::spawn(serve(listener, world, stopping));
+        Ok(Sandbox { address, portal, stop, server })
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Replaces the plan for all calls from now on; call numbers go on.
+    ///
+    /// # Panics
+    /// If the plan does not pass [`FaultPlan::check`].
+    pub fn set_faults(&self, plan: FaultPlan) {
+        if let Err(mistakes) = plan.check() {
+            panic!("the fault plan cannot be used: {mistakes}");
+        }
+        self.portal.set_plan(plan);
+    }
+
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        self.portal.dossiers.ledger().page(0, usize::MAX)
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.portal.tally.snapshot()
+    }
+
+    pub fn dossier(&self, code: &str) -> Option<HeldDossier> {
+        self.portal.dossiers.get(code)
+    }
+
+    /// By code.
+    pub fn dossiers(&self) -> Vec<HeldDossier> {
+        self.portal.dossiers.page("", usize::MAX)
+    }
+
+    /// Forgets dossiers, ledger, counters, sessions and call numbers; keeps settings and faults.
+    pub fn reset(&self) {
+        self.portal.reset();
+    }
+
+    /// The switches that make this portal kinder than the real one is known to be.
+    pub fn kindnesses(&self) -> Vec<&'static str> {
+        let settings = &self.portal.settings;
+        let switches = [("rich_lookup", settings.rich_lookup), ("dedup_steps", settings.dedup_steps)];
+        switches.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name).collect()
+    }
+
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(STOP_PATIENCE, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, world: World, mut stopping: watch::Receiver<bool>) {
+    let routes = Router::new().merge(admin::routes()).fallback(take).with_state(world);
+    let served = axum::serve(CuttableListener(listener), routes.into_make_service_with_connect_info::<Cutter>())
+        .with_graceful_shutdown(async move {
+            // A dropped `Sandbox` ends it too.
+            let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+        })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the sandbox has ended");
+    }
+}
+
+async fn take(
+    State(world): State<World>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let settings = &world.portal.settings;
+    let door = match door_of(&parts, settings) {
+        Ok(door) => door,
+        Err(error) => {
+            world.portal.tally.unreadable();
+            return adapter_error(error);
+        }
+    };
+    let Ok(body) = to_bytes(body, BODY_LIMIT_BYTES).await else {
+        world.portal.tally.unreadable();
+        return adapter_error(TOO_LARGE);
+    };
+    let hold = Duration::from_millis(settings.hold_ms);
+    let answer = world.portal.answer(door, &body);
+    deliver(answer, Road { cutter, stopping: world.stopping, hold }).await
+}

@@ -1,0 +1,153 @@
+//! One audit record: canonical JSON (RFC 8785) of at most [`MOST_BYTES`] bytes. Its members are declared in the sorted
+//! order in which they are written; identifiers enter only as keyed pseudonyms.
+
+use serde::Serialize;
+
+use super::Hash;
+
+/// So that record, tile and index together stay under 1,000 bytes.
+pub const MOST_BYTES: usize = 900;
+
+/// What kind of event a record tells. Closed list; the events of the specification are (kind, op) pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A request was accepted.
+    Accept,
+    /// A request was refused.
+    Refuse,
+    /// A call to another system is about to start: its intent is durable.
+    Send,
+    /// What came of a call.
+    Outcome,
+    /// An unknown outcome was looked into.
+    Lookup,
+    /// A stored body was shown.
+    BodyRead,
+    /// An operator decided something.
+    Operator,
+    /// The configuration in force.
+    Config,
+}
+
+/// How an event ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The other side's code, as received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    pub decision: &'static str,
+    /// HTTP status given or received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl Outcome {
+    pub fn decided(decision: &'static str) -> Self {
+        Self { decision, ..Self::default() }
+    }
+}
+
+/// The salted commitment to a body: proves the body to whoever has it and its salt, and tells nothing to anyone else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BodyCommitment {
+    #[serde(serialize_with = "as_hex")]
+    pub commit: Hash,
+    /// Length of the body in bytes.
+    pub len: u64,
+}
+
+/// What the caller says of an event. Identifiers are given in the clear and leave this process only as pseudonyms.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    pub kind: Kind,
+    pub op: &'static str,
+    pub client: Option<&'a str>,
+    pub agency: Option<&'a str>,
+    pub procedure: Option<&'a str>,
+    /// The dossier (or other subject) the event is about.
+    pub subject: Option<&'a str>,
+    /// The identity key of a delivery: the same at every attempt.
+    pub key: Option<&'a str>,
+    pub officer: Option<&'a str>,
+    /// Why, for operator actions and unusual transitions; texts that people write stay out of the log: a fixed word.
+    pub purpose: Option<&'static str>,
+    pub route: Option<&'a str>,
+    pub dir: Option<&'static str>,
+    pub body: Option<BodyCommitment>,
+    pub outcome: Outcome,
+    /// Id of the record that this one continues.
+    pub continues: Option<uuid::Uuid>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(kind: Kind, op: &'static str, outcome: Outcome) -> Self {
+        Self {
+            kind,
+            op,
+            client: None,
+            agency: None,
+            procedure: None,
+            subject: None,
+            key: None,
+            officer: None,
+            purpose: None,
+            route: None,
+            dir: None,
+            body: None,
+            outcome,
+            continues: None,
+        }
+    }
+
+    pub fn client(mut self, client: &'a str, agency: &'a str) -> Self {
+        self.client = Some(client);
+        self.agency = Some(agency);
+        self
+    }
+
+    pub fn subject(mut self, subject: &'a str) -> Self {
+        self.subject = Some(subject);
+        self
+    }
+}
+
+/// A record as it is written. Members in sorted order: that is what makes the JSON canonical.
+#[derive(Serialize)]
+pub(super) struct Record<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) agency: Option<&'a str>,
+    pub(super) at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) body: Option<&'a BodyCommitment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dir: Option<&'a str>,
+    pub(super) id: uuid::Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+    pub(super) kind: Kind,
+    /// Microseconds on this process's monotonic clock.
+    pub(super) mono: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) officer: Option<String>,
+    pub(super) op: &'a str,
+    pub(super) outcome: &'a Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) procedure: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) purpose: Option<&'a str>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) route: Option<&'a str>,
+    pub(super) shard: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<String>,
+    pub(super) v: u8,
+}
+
+fn as_hex<S: serde::Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&super::recorder::hex(hash))
+}

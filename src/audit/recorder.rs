@@ -1,0 +1,86 @@
+//! Turns drafts into sealed records: pseudonyms by the shard's key, canonical bytes, leaf hash. Runs on any core,
+//! before the writer; the place in the tree is assigned when the record is written.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_lc_rs::hmac;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::{Clock, Timestamp};
+
+use super::record::{Draft, MOST_BYTES, Record};
+use super::{Hash, leaf_hash};
+use crate::storage::keys::Keys;
+
+/// A record that is ready to be stored: exactly these bytes are hashed, stored and served.
+#[derive(Debug, Clone)]
+pub struct SealedRecord {
+    pub id: uuid::Uuid,
+    pub shard: String,
+    pub at: Timestamp,
+    pub bytes: Vec<u8>,
+    pub leaf_hash: Hash,
+}
+
+/// Makes records for one deployment.
+pub struct Recorder {
+    deployment: String,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+    started: Instant,
+}
+
+impl Recorder {
+    pub fn new(deployment: String, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Self {
+        Self { deployment, keys, clock, started: Instant::now() }
+    }
+
+    /// Seals a record. Fails only if the shard's key cannot be read or created.
+    pub fn seal(&self, draft: &Draft<'_>) -> Result<SealedRecord, crate::storage::StoreError> {
+        let at = self.clock.now();
+        let half_year = half_year(at);
+        let shard = format!("{}/audit/{half_year}", self.deployment);
+        let key = self.keys.shard(&half_year)?;
+        let pseudonym = |text: &str| hex(hmac::sign(&key, text.as_bytes()).as_ref());
+        let id = uuid::Uuid::now_v7();
+        let record = Record {
+            agency: draft.agency,
+            at: at.to_text(),
+            body: draft.body.as_ref(),
+            client: draft.client,
+            dir: draft.dir,
+            id,
+            key: draft.key.map(pseudonym),
+            kind: draft.kind,
+            mono: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            officer: draft.officer.map(pseudonym),
+            op: draft.op,
+            outcome: &draft.outcome,
+            procedure: draft.procedure,
+            purpose: draft.purpose,
+            reference: draft.continues,
+            route: draft.route,
+            shard: &shard,
+            subject: draft.subject.map(pseudonym),
+            v: 1,
+        };
+        let bytes = serde_json::to_vec(&record).map_err(crate::storage::StoreError::failed)?;
+        debug_assert!(bytes.len() <= MOST_BYTES, "an audit record of {} bytes", bytes.len());
+        let leaf_hash = leaf_hash(&bytes);
+        Ok(SealedRecord { id, shard, at, bytes, leaf_hash })
+    }
+}
+
+/// `2026h2`: shards are half-years of Vietnam time.
+fn half_year(at: Timestamp) -> String {
+    let date = at.date_in_vietnam();
+    format!("{}h{}", date.year(), if date.month() <= 6 { 1 } else { 2 })
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

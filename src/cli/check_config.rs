@@ -1,0 +1,23 @@
+//! `lienthong check-config`
+
+use super::Failure;
+use crate::config::{Loaded, Mistake};
+
+pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+    let width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0).min(60);
+    for value in &loaded.values {
+        println!("{:width$} = {}  # {}", value.key, value.value, value.source);
+    }
+    if loaded.settings.clients.is_empty() {
+        eprintln!("\nChưa có hệ thống địa phương nào được phép gọi: thêm [[clients]]. / No client may call: add [[clients]].");
+    }
+    Ok(())
+}
+
+/// All mistakes at once, each with its key and where the value came from.
+pub(super) fn print_mistakes(mistakes: &[Mistake]) {
+    eprintln!("Cấu hình có {} lỗi / The configuration has {} mistakes:", mistakes.len(), mistakes.len());
+    for mistake in mistakes {
+        eprintln!("\n  {}  ({})\n    {}\n    {}", mistake.key, mistake.source, mistake.vi, mistake.en);
+    }
+}

@@ -1,0 +1,97 @@
+//! The commands. Each prints for people; logs go to standard error.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
+
+mod check_config;
+mod healthcheck;
+mod openapi;
+mod outbox;
+mod sandbox;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::adapters::CARDS;
+use crate::config::{self, Loaded, Mistake};
+
+/// Liên Thông: cổng kết nối hệ thống một cửa của tỉnh với các hệ thống quốc gia.
+/// The gateway between a province's one-stop systems and the national systems.
+#[derive(Parser)]
+#[command(name = "lienthong", version, max_term_width = 110)]
+struct Arguments {
+    /// Configuration file (TOML); without it the built-in defaults and the environment are used
+    #[arg(long, short, global = true, env = "LIENTHONG_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Chạy cổng / Run the gateway
+    Serve,
+    /// Chạy Cổng quốc gia mô phỏng trên máy này / Run the simulated national portal on this machine
+    Sandbox(sandbox::Options),
+    /// In mọi thiết lập và nguồn của nó, hoặc mọi lỗi cùng một lúc / Print every setting and its source, or all mistakes
+    CheckConfig,
+    /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// In tài liệu OpenAPI / Print the OpenAPI document
+    Openapi,
+    /// Hỏi một cổng đang chạy xem có sẵn sàng không / Ask a running gateway whether it is ready
+    Healthcheck,
+}
+
+/// Runs the command that was asked for.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One provider for every TLS connection, before the first client is made.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match &arguments.command {
+            Command::Serve => serve::run(&load(&arguments)?).await,
+            Command::Sandbox(options) => sandbox::run(options).await,
+            Command::CheckConfig => check_config::run(&load(&arguments)?),
+            Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
+            Command::Openapi => openapi::run(),
+            Command::Healthcheck => healthcheck::run(&load(&arguments)?).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(mistakes)) => {
+            check_config::print_mistakes(&mistakes);
+            ExitCode::from(2)
+        }
+        Err(Failure::Other(error)) => {
+            eprintln!("lienthong: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command failed.
+enum Failure {
+    Configuration(Vec<Mistake>),
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
+    config::load(arguments.config.as_deref(), std::env::vars(), CARDS).map_err(Failure::Configuration)
+}

@@ -1,0 +1,26 @@
+//! `lienthong openapi`
+
+use std::sync::Arc;
+
+use lienthong_domain::time::SystemClock;
+
+use super::Failure;
+use crate::adapters::CARDS;
+use crate::{config, wiring};
+
+pub(super) fn run() -> Result<(), Failure> {
+    println!("{}", document()?);
+    Ok(())
+}
+
+/// The document as it is committed: pretty, one newline at its end.
+pub(crate) fn document() -> Result<String, anyhow::Error> {
+    let folder = std::env::temp_dir().join(format!("lienthong-openapi-{}", uuid::Uuid::now_v7()));
+    let environment = [("DATA_FOLDER", "data"), ("KEYS_FOLDER", "keys")]
+        .map(|(name, sub)| (format!("LIENTHONG__STORAGE__{name}"), folder.join(sub).display().to_string()));
+    let loaded = config::load(None, environment, CARDS)
+        .map_err(|mistakes| anyhow::anyhow!("the built-in defaults have mistakes: {mistakes:?}"))?;
+    let document = wiring::api_document(&loaded.settings, Arc::new(SystemClock));
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(document?.to_pretty_json()?)
+}

@@ -1,0 +1,26 @@
+//! `lienthong serve`
+
+use std::sync::Arc;
+
+use lienthong_domain::time::SystemClock;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Failure;
+use crate::adapters::CARDS;
+use crate::config::Loaded;
+use crate::telemetry;
+use crate::wiring::Gateway;
+
+pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
+    let log = &loaded.settings.log;
+    telemetry::start(&log.filter, log.format == "json").map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let gateway = Gateway::start(loaded, CARDS, Arc::new(SystemClock)).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    gateway.stop().await;
+    Ok(())
+}

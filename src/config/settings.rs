@@ -1,0 +1,219 @@
+//! The core's settings as types. A value that cannot be used is a mistake here, not a surprise later.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use deserr::Deserr;
+use jiff::civil::Date;
+use lienthong_adapter_kit::breaker::BreakerSettings;
+use lienthong_adapter_kit::card::Card;
+use lienthong_adapter_kit::secret::Secret;
+use lienthong_domain::catalogue::{Agency, AgencyCode, AgencyRegister, Procedure, ProcedureCode, ProcedureRegister};
+use lienthong_domain::dossier::{DossierState, StatusMap, StatusMapEntry};
+use lienthong_domain::invalid::{InvalidFields, Refusal};
+use lienthong_domain::scalar::{Scalar, ScalarSchema};
+
+use crate::dossiers::StatusMaps;
+
+/// A plain date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day(pub Date);
+
+impl Scalar for Day {
+    const SCHEMA: ScalarSchema = ScalarSchema::new("Ngày. / A date.", 10, "2026-11-21").format("date");
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        let date = text.parse().map(Day);
+        date.map_err(|_| Refusal::new("date", "Cần ngày dạng 2026-11-21.", "A date like 2026-11-21 is needed."))
+    }
+
+    fn to_text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+lienthong_domain::scalar!(Day);
+
+/// Declares a section: every member is mandatory in the sum of the layers unless it says otherwise.
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Deserr)]
+        #[deserr(error = InvalidFields, deny_unknown_fields)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type),+ }
+    };
+}
+
+section! {
+    /// Everything but the adapters' sections.
+    Settings {
+        deployment: DeploymentSettings,
+        server: ServerSettings,
+        http: HttpSettings,
+        storage: StorageSettings,
+        outbox: OutboxSettings,
+        idempotency: IdempotencySettings,
+        dossiers: DossierSettings,
+        portal: PortalSettings,
+        log: LogSettings,
+        #[deserr(default)]
+        procedures: Vec<ProcedureSettings>,
+        #[deserr(default)]
+        agencies: Vec<AgencySettings>,
+        #[deserr(default)]
+        clients: Vec<ClientSettings>,
+        #[deserr(default)]
+        status_maps: Vec<StatusMapSettings>,
+    }
+}
+section! { DeploymentSettings { name: String } }
+section! { ServerSettings { listen: String, drain_ms: u64 } }
+section! { HttpSettings { body_bytes: usize, request_timeout_ms: u64, header_read_timeout_ms: u64, concurrent_requests: usize } }
+section! { StorageSettings {
+    data_folder: String, keys_folder: String, write_queue: usize, batch_items: usize, readers: usize,
+    busy_timeout_ms: u64, wal_bytes: u64, least_free_bytes: u64, least_free_percent: u64,
+} }
+section! { OutboxSettings {
+    most_in_flight: usize, claim_batch: usize, lease_ms: u32, attempt_timeout_ms: u32, poll_ms: u64,
+    look_up_delay_ms: u32, credential_pause_ms: u32, most_lost_leases: u32, retry_delays_ms: Vec<u32>,
+    retry_jitter_percent: u32, give_up_after_hours: u32, breaker: BreakerSettings,
+} }
+section! { IdempotencySettings { keep_hours: u32 } }
+section! { DossierSettings { batch_items: usize, steps_per_request: usize, page_items: usize } }
+section! { PortalSettings { adapter: String } }
+section! { LogSettings { filter: String, format: String } }
+section! { ProcedureSettings {
+    code: ProcedureCode, name: String,
+    #[deserr(default)] withdrawn_from: Option<Day>,
+    #[deserr(default)] successor: Option<ProcedureCode>,
+} }
+section! { AgencySettings {
+    code: AgencyCode, name: String,
+    #[deserr(default)] parent: Option<AgencyCode>,
+    #[deserr(default)] valid_from: Option<Day>,
+    #[deserr(default)] valid_to: Option<Day>,
+} }
+section! { ClientSettings { id: String, agencies: Vec<AgencyCode>, key: Secret } }
+section! { StatusMapSettings { agency: AgencyCode, entries: Vec<StatusMapLine> } }
+section! { StatusMapLine {
+    status: String,
+    #[deserr(default)] sub_status: Option<String>,
+    means: DossierState,
+    #[deserr(default)] sent_as: Option<DossierState>,
+    #[deserr(default)] override_reason: Option<String>,
+} }
+
+impl Settings {
+    /// The rules that a type cannot say.
+    pub fn check(&self, cards: &[Card]) -> Result<(), InvalidFields> {
+        let mut wrong = InvalidFields::default();
+        let mut must = |holds: bool, pointer: &str, vi: &str, en: &str| {
+            if !holds {
+                wrong.push(pointer, Refusal::new("value", vi, en));
+            }
+        };
+        let name = &self.deployment.name;
+        let name_is_sound = (3..=64).contains(&name.len())
+            && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'-'));
+        must(name_is_sound, "/deployment/name", "3 đến 64 chữ thường, chữ số, dấu chấm, gạch nối.", "3 to 64 lower-case letters, digits, dots, hyphens.");
+        match self.server.listen.parse::<SocketAddr>() {
+            Ok(address) => must(
+                address.ip().is_loopback(),
+                "/server/listen",
+                "Khóa tĩnh không có TLS chỉ được dùng trên loopback (127.0.0.1 hoặc [::1]).",
+                "Static keys without TLS may only be used on loopback (127.0.0.1 or [::1]).",
+            ),
+            Err(_) => must(false, "/server/listen", "Cần địa chỉ:cổng, ví dụ 127.0.0.1:8686.", "An address:port is needed, for example 127.0.0.1:8686."),
+        }
+        let outbox = &self.outbox;
+        must(outbox.attempt_timeout_ms < outbox.lease_ms, "/outbox/attempt_timeout_ms", "Phải nhỏ hơn lease_ms.", "Must be less than lease_ms.");
+        must(!outbox.retry_delays_ms.is_empty() && !outbox.retry_delays_ms.contains(&0), "/outbox/retry_delays_ms", "Cần ít nhất một số lớn hơn 0.", "At least one number, each above 0, is needed.");
+        must(outbox.retry_jitter_percent <= 50, "/outbox/retry_jitter_percent", "Tối đa 50.", "At most 50.");
+        must((24..=168).contains(&self.idempotency.keep_hours), "/idempotency/keep_hours", "Từ 24 đến 168.", "From 24 to 168.");
+        must(matches!(self.log.format.as_str(), "json" | "text"), "/log/format", "json hoặc text.", "json or text.");
+        must(cards.iter().any(|card| card.name == self.portal.adapter), "/portal/adapter", "Không có bộ kết nối này.", "There is no such adapter.");
+        for (pointer, size) in [
+            ("/http/body_bytes", self.http.body_bytes),
+            ("/http/concurrent_requests", self.http.concurrent_requests),
+            ("/storage/write_queue", self.storage.write_queue),
+            ("/storage/batch_items", self.storage.batch_items),
+            ("/storage/readers", self.storage.readers),
+            ("/outbox/most_in_flight", outbox.most_in_flight),
+            ("/outbox/claim_batch", outbox.claim_batch),
+            ("/dossiers/batch_items", self.dossiers.batch_items),
+            ("/dossiers/steps_per_request", self.dossiers.steps_per_request),
+            ("/dossiers/page_items", self.dossiers.page_items),
+        ] {
+            must((1..=1 << 30).contains(&size), pointer, "Từ 1 đến 1073741824.", "From 1 to 1073741824.");
+        }
+        self.check_clients(&mut wrong);
+        if let Err(maps) = self.status_maps() {
+            wrong.append(maps);
+        }
+        wrong.into_result(())
+    }
+
+    fn check_clients(&self, wrong: &mut InvalidFields) {
+        let mut seen = HashMap::new();
+        for (n, client) in self.clients.iter().enumerate() {
+            let id_is_sound = (1..=64).contains(&client.id.len())
+                && client.id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
+            if !id_is_sound {
+                wrong.push(format!("/clients/{n}/id"), Refusal::new("value", "1 đến 64 chữ cái, chữ số, . _ -", "1 to 64 letters, digits, . _ -"));
+            }
+            if client.key.expose().len() < 32 {
+                wrong.push(format!("/clients/{n}/key"), Refusal::new("value", "Khóa cần ít nhất 32 ký tự ngẫu nhiên.", "A key needs at least 32 random characters."));
+            }
+            for (what, value) in [("id", client.id.clone()), ("key", client.key.expose().to_owned())] {
+                if seen.insert((what, value), n).is_some() {
+                    wrong.push(format!("/clients/{n}/{what}"), Refusal::new("value", "Trùng với hệ thống khác.", "Another client has the same."));
+                }
+            }
+        }
+    }
+
+    pub fn agency_register(&self) -> AgencyRegister {
+        AgencyRegister::new(self.agencies.iter().map(|agency| Agency {
+            code: agency.code.clone(),
+            name: agency.name.clone(),
+            parent: agency.parent.clone(),
+            valid_from: agency.valid_from.map(|day| day.0),
+            valid_to: agency.valid_to.map(|day| day.0),
+        }))
+    }
+
+    pub fn procedure_register(&self) -> ProcedureRegister {
+        ProcedureRegister::new(self.procedures.iter().map(|procedure| Procedure {
+            code: procedure.code.clone(),
+            name: procedure.name.clone(),
+            withdrawn_from: procedure.withdrawn_from.map(|day| day.0),
+            successor: procedure.successor.clone(),
+        }))
+    }
+
+    pub fn status_maps(&self) -> Result<StatusMaps, InvalidFields> {
+        let mut wrong = InvalidFields::default();
+        let mut by_agency = HashMap::new();
+        for (n, map) in self.status_maps.iter().enumerate() {
+            let lines = map.entries.iter().map(|line| StatusMapEntry {
+                status: line.status.clone(),
+                sub_status: line.sub_status.clone(),
+                means: line.means,
+                sent_as: line.sent_as,
+                override_reason: line.override_reason.clone(),
+            });
+            match StatusMap::new(lines) {
+                Ok(table) => {
+                    by_agency.insert(map.agency.clone(), table);
+                }
+                Err(mistakes) => {
+                    for mistake in mistakes {
+                        let pointer = format!("/status_maps/{n}/entries/{}", mistake.entry);
+                        wrong.push(pointer, Refusal { code: "status_map", message: mistake.message });
+                    }
+                }
+            }
+        }
+        wrong.into_result(StatusMaps::new(by_agency))
+    }
+}

@@ -1,0 +1,59 @@
+//! Dossiers: a local system sends the full state and the steps; the portal is told through the outbox.
+
+mod accept_steps;
+mod batch;
+mod delivery;
+mod example;
+pub mod http;
+mod list;
+mod representation;
+mod status_maps;
+pub mod store;
+mod sync;
+mod view;
+
+use std::sync::Arc;
+
+use lienthong_domain::catalogue::{AgencyRegister, ProcedureRegister};
+use lienthong_domain::time::Clock;
+use tokio::sync::Notify;
+
+pub use delivery::PortalDelivery;
+pub use status_maps::StatusMaps;
+
+use crate::access::idempotency::Replies;
+use crate::audit::Recorder;
+use crate::outbox::store::OutboxStore;
+use crate::storage::bodies::Bodies;
+use crate::storage::keys::Keys;
+
+/// The route on which dossiers go to the portal.
+pub const ROUTE: &str = "dossier-portal";
+/// Item kinds of the outbox.
+pub const SYNC: &str = "dossier.sync";
+pub const STEP: &str = "dossier.step";
+
+/// What the use cases of this topic stand on.
+pub struct Dossiers {
+    pub store: Arc<dyn store::DossierStore>,
+    pub outbox: Arc<dyn OutboxStore>,
+    pub replies: Arc<Replies>,
+    pub recorder: Arc<Recorder>,
+    pub bodies: Arc<Bodies>,
+    pub keys: Arc<Keys>,
+    pub clock: Arc<dyn Clock>,
+    pub agencies: Arc<AgencyRegister>,
+    pub procedures: Arc<ProcedureRegister>,
+    pub status_maps: Arc<StatusMaps>,
+    /// Rung when something was enqueued.
+    pub wake: Arc<Notify>,
+    pub limits: Limits,
+}
+
+/// Limits of this topic, from the configuration.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub batch_items: usize,
+    pub steps_per_request: usize,
+    pub page_items: usize,
+}

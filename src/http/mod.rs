@@ -1,0 +1,8 @@
+//! The way in: routes in one list, layers in one function, and the one shape of every refusal.
+
+pub mod health;
+pub mod json;
+pub mod layers;
+pub mod openapi;
+pub mod problem;
+pub mod router;

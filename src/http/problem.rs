@@ -1,0 +1,246 @@
+//! Problem details (RFC 9457): the one shape of every 4xx and 5xx. The codes are one table; `docs/errors.md` has a row
+//! for each. A problem is made without knowing the reader's language and written in it by [`localise`].
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use lienthong_domain::invalid::{InvalidField, InvalidFields, Message, Refusal};
+
+use super::layers::RequestId;
+use crate::storage::StoreError;
+
+/// Declares the codes: name, dotted code, status, title in both languages.
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:ident, $vi:literal, $en:literal;)+) => {
+        /// What a problem is about. Stable: clients decide by it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($name),+ }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $code),+ }
+            }
+
+            pub const fn status(self) -> StatusCode {
+                match self { $(Code::$name => StatusCode::$status),+ }
+            }
+
+            /// Vietnamese, English.
+            pub const fn title(self) -> (&'static str, &'static str) {
+                match self { $(Code::$name => ($vi, $en)),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    RequestMalformed = "request.malformed", BAD_REQUEST, "Không đọc được thân yêu cầu", "The request body cannot be read";
+    RequestInvalid = "request.invalid", BAD_REQUEST, "Yêu cầu có trường không hợp lệ", "The request has invalid fields";
+    IdempotencyKeyMissing = "request.idempotency_key_missing", BAD_REQUEST, "Thiếu Idempotency-Key", "Idempotency-Key is missing";
+    RequestTooLarge = "request.too_large", PAYLOAD_TOO_LARGE, "Yêu cầu quá lớn", "The request is too large";
+    RequestMediaType = "request.media_type", UNSUPPORTED_MEDIA_TYPE, "Cần application/json", "application/json is needed";
+    RequestTimeout = "request.timeout", REQUEST_TIMEOUT, "Yêu cầu đến quá chậm", "The request came too slowly";
+    PreconditionFailed = "request.precondition_failed", PRECONDITION_FAILED, "Bản ghi đã thay đổi", "The resource has changed";
+    IdempotencyKeyReused = "idempotency.key_reused", UNPROCESSABLE_ENTITY, "Idempotency-Key đã dùng cho nội dung khác", "The Idempotency-Key was used with other content";
+    IdempotencyInFlight = "idempotency.in_flight", CONFLICT, "Yêu cầu cùng Idempotency-Key đang được xử lý", "A request with this Idempotency-Key is being processed";
+    Unauthenticated = "access.unauthenticated", UNAUTHORIZED, "Chưa xác thực", "Not authenticated";
+    AgencyNotAllowed = "access.agency_not_allowed", FORBIDDEN, "Không được phép ghi cho cơ quan này", "Writing for this agency is not allowed";
+    RouteNotFound = "route.not_found", NOT_FOUND, "Không có địa chỉ này", "There is no such address";
+    MethodNotAllowed = "route.method_not_allowed", METHOD_NOT_ALLOWED, "Phương thức không được dùng ở địa chỉ này", "This method is not used at this address";
+    DossierNotFound = "dossier.not_found", NOT_FOUND, "Không có hồ sơ này", "There is no such dossier";
+    TransitionNeedsReason = "dossier.transition_needs_reason", CONFLICT, "Chuyển trạng thái khác thường, cần lý do", "An unusual transition needs a reason";
+    TransitionNotAllowed = "dossier.transition_not_allowed", CONFLICT, "Không thể chuyển trạng thái như vậy", "This transition is not allowed";
+    StepBeforeDossier = "dossier.step_before_dossier", CONFLICT, "Chưa có hồ sơ để ghi tiến độ", "A step for a dossier that was never sent";
+    DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
+    OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";
+    Overloaded = "service.overloaded", SERVICE_UNAVAILABLE, "Hệ thống đang quá tải", "The service is overloaded";
+    DiskFull = "storage.disk_full", INSUFFICIENT_STORAGE, "Sắp hết dung lượng lưu trữ", "Storage is nearly full";
+    Internal = "service.internal", INTERNAL_SERVER_ERROR, "Lỗi nội bộ", "Internal error";
+}
+
+/// A refusal on its way out.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pub code: Code,
+    pub detail: Option<Message>,
+    pub errors: InvalidFields,
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    pub fn new(code: Code) -> Self {
+        Self { code, detail: None, errors: InvalidFields::default(), retry_after: None }
+    }
+
+    pub fn detail(mut self, vi: impl Into<String>, en: impl Into<String>) -> Self {
+        self.detail = Some(Message::new(vi, en));
+        self
+    }
+
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// One wrong field.
+    pub fn field(pointer: impl Into<String>, refusal: Refusal) -> Self {
+        InvalidFields::one(pointer, refusal).into()
+    }
+
+    /// The problem as JSON, in one language; also used for the items of a batch.
+    pub fn to_json(&self, language: Language, request_id: Option<&str>) -> serde_json::Value {
+        let (vi, en) = self.code.title();
+        let title = language.pick(vi, en);
+        let kind = match self.code {
+            Code::Overloaded => "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".to_owned(),
+            code => format!("urn:lienthong:problem:{}", code.as_str()),
+        };
+        let detail = match &self.detail {
+            Some(message) => language.of(message).to_owned(),
+            None if !self.errors.is_empty() => {
+                let count = self.errors.fields().len() + self.errors.omitted();
+                language.pick(format!("{count} trường không hợp lệ, xem errors."), format!("{count} invalid fields, see errors."))
+            }
+            None => title.to_owned(),
+        };
+        let mut problem = serde_json::json!({
+            "type": kind,
+            "title": title,
+            "status": self.code.status().as_u16(),
+            "detail": detail,
+            "code": self.code.as_str(),
+        });
+        if !self.errors.is_empty() {
+            let item = |field: &InvalidField| {
+                serde_json::json!({
+                    "pointer": field.pointer, "code": field.code, "message": language.of(&field.message),
+                })
+            };
+            problem["errors"] = self.errors.fields().iter().map(item).collect();
+            if self.errors.omitted() > 0 {
+                problem["errorsOmitted"] = self.errors.omitted().into();
+            }
+        }
+        if let Some(id) = request_id {
+            problem["traceId"] = id.into();
+        }
+        problem
+    }
+}
+
+impl From<InvalidFields> for Problem {
+    fn from(errors: InvalidFields) -> Self {
+        Self { errors, ..Self::new(Code::RequestInvalid) }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
+            StoreError::DiskFull => Self::new(Code::DiskFull).retry_after(Duration::from_secs(60)),
+            StoreError::Conflict => Self::new(Code::DossierContended).retry_after(Duration::from_secs(1)),
+            StoreError::NotApplicable | StoreError::Failed(_) => {
+                tracing::error!(%error, "the store failed");
+                Self::new(Code::Internal)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if self.code == Code::Unauthenticated {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The reader's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Vietnamese,
+    English,
+}
+
+impl Language {
+    /// Vietnamese unless `Accept-Language` prefers English.
+    pub fn of_request(headers: &HeaderMap) -> Self {
+        let Some(wanted) = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()) else {
+            return Self::Vietnamese;
+        };
+        let weight = |language: &str| {
+            let of = |part: &str| {
+                let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
+                let matches = range.trim().split('-').next().is_some_and(|name| name.eq_ignore_ascii_case(language));
+                let weight = parameters.trim().strip_prefix("q=").map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+                matches.then_some(weight)
+            };
+            wanted.split(',').take(32).filter_map(of).fold(0.0, f32::max)
+        };
+        if weight("en") > weight("vi") { Self::English } else { Self::Vietnamese }
+    }
+
+    fn pick<T>(self, vi: T, en: T) -> T {
+        match self {
+            Self::Vietnamese => vi,
+            Self::English => en,
+        }
+    }
+
+    fn of(self, message: &Message) -> &str {
+        self.pick(&message.vi, &message.en)
+    }
+
+    const fn tag(self) -> &'static str {
+        match self {
+            Self::Vietnamese => "vi",
+            Self::English => "en",
+        }
+    }
+}
+
+/// Layer: writes the body of every problem in the reader's language. Refusals that other layers make (no such route,
+/// body too large, a panic) become problems here, so that no 4xx or 5xx leaves in another shape.
+pub async fn localise(request: Request, next: Next) -> Response {
+    let language = Language::of_request(request.headers());
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let response = next.run(request).await;
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return response;
+    }
+    let problem = match response.extensions().get::<Problem>() {
+        Some(problem) => problem.clone(),
+        None => Problem::new(match response.status() {
+            StatusCode::NOT_FOUND => Code::RouteNotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Code::RequestTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::RequestMediaType,
+            StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
+            StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded,
+            status if status.is_client_error() => Code::RequestMalformed,
+            _ => Code::Internal,
+        }),
+    };
+    let mut written = (problem.code.status(), Json(problem.to_json(language, request_id.as_deref()))).into_response();
+    for (name, value) in response.headers() {
+        if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+            written.headers_mut().insert(name, value.clone());
+        }
+    }
+    written.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    written.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+    written
+}

@@ -1,0 +1,16 @@
+//! Liên Thông: the gateway between a province's one-stop systems and the national systems.
+//! The modules in reading order: the topics, what they stand on, and what puts it all together.
+
+pub mod dossiers;
+
+pub mod access;
+pub mod audit;
+pub mod http;
+pub mod outbox;
+pub mod storage;
+
+pub mod adapters;
+pub mod cli;
+pub mod config;
+pub mod telemetry;
+pub mod wiring;

@@ -1,0 +1,17 @@
+//! Every call that must not be lost: enqueued in the transaction that made it necessary, sent in order within its lane,
+//! retried, looked up when its outcome is unknown, parked when only a person can decide.
+
+mod delivery;
+pub mod http;
+mod item;
+mod narrate;
+mod retry;
+mod status;
+pub mod store;
+mod worker;
+
+pub use delivery::{Attempt, Delivery, Learned};
+pub use item::{Claimed, Item, NewItem, OperationView, Problem};
+pub use retry::RetrySchedule;
+pub use status::{Status, TRANSITIONS, may_follow};
+pub use worker::{Worker, WorkerSettings};

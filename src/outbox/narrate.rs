@@ -1,0 +1,41 @@
+//! The audit record of each transition of an outbox item.
+
+use super::store::Settlement;
+use super::{Item, Status};
+use crate::audit::{Draft, Kind, Outcome, Recorder, SealedRecord};
+use crate::storage::StoreError;
+
+/// What moved the item.
+pub(super) enum Event<'a> {
+    /// It was claimed; its request is about to leave.
+    Send,
+    /// Whoever was sending it has gone.
+    LostLease,
+    Settled(&'a Settlement),
+    Operator,
+}
+
+/// The record of `item` moving to `to`.
+pub(super) fn record(recorder: &Recorder, item: &Item, to: Status, event: &Event<'_>) -> Result<SealedRecord, StoreError> {
+    let (kind, op, code) = match event {
+        Event::Send => (Kind::Send, "outbox.send", None),
+        Event::LostLease => (Kind::Outcome, "outbox.lease_lost", None),
+        Event::Settled(settlement) => {
+            let kind = if item.status == Status::Unknown { Kind::Lookup } else { Kind::Outcome };
+            let code = settlement.problem.as_ref().map(|problem| match &problem.upstream_code {
+                Some(code) => format!("{}:{code}", problem.kind),
+                None => problem.kind.clone(),
+            });
+            (kind, settlement.operation, code)
+        }
+        Event::Operator => (Kind::Operator, "outbox.decide", None),
+    };
+    let key = item.identity_key();
+    let mut draft = Draft::new(kind, op, Outcome { code, decision: to.as_str(), status: None })
+        .client(&item.client_id, &item.agency_id)
+        .subject(&item.lane);
+    draft.key = Some(&key);
+    draft.route = Some(&item.route);
+    draft.dir = matches!(kind, Kind::Send | Kind::Outcome | Kind::Lookup).then_some("out");
+    recorder.seal(&draft)
+}

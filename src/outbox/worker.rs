@@ -1,0 +1,296 @@
+//! The worker of one route: claims what is due, sends it with a bounded number in flight, and writes what came of it.
+//! It decides nothing about an unknown outcome that the route's profile does not allow.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lienthong_adapter_kit::breaker::{Answer, Breaker, Outcome, Permit, State};
+use lienthong_domain::invalid::Message;
+use lienthong_domain::port::{AfterAmbiguity, PortError, PortErrorKind, Presence};
+use lienthong_domain::time::{Clock, Timestamp};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::store::{OutboxStore, Settlement};
+use super::{Attempt, Claimed, Delivery, Learned, Problem, RetrySchedule, Status};
+use crate::storage::StoreError;
+
+/// A receiver's `Retry-After` is believed up to a day.
+const MOST_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
+
+/// Limits and times of a worker, from the configuration.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    pub most_in_flight: usize,
+    pub claim_batch: usize,
+    pub lease_ms: i64,
+    /// Shorter than the lease: an attempt ends, with an unknown outcome, before its lease does.
+    pub attempt_timeout: Duration,
+    pub poll: Duration,
+    pub retry: RetrySchedule,
+    /// How long after an unknown outcome the other side may be asked: its answer must have had time to become visible.
+    pub look_up_delay_ms: i64,
+    /// How long the route rests when our account is refused.
+    pub credential_pause_ms: i64,
+    /// After so many lost leases an item is taken for what makes the process die.
+    pub most_lost_leases: i64,
+}
+
+/// One route's worker.
+pub struct Worker {
+    pub store: Arc<dyn OutboxStore>,
+    pub delivery: Arc<dyn Delivery>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: WorkerSettings,
+    pub breaker: Mutex<Breaker>,
+    /// Until when the route rests because our account was refused, in UTC microseconds.
+    pub rests_until: AtomicI64,
+    /// Rung when something was enqueued or an operator decided.
+    pub wake: Arc<Notify>,
+}
+
+impl Worker {
+    /// Works until told to stop, then lets what is in flight finish.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let in_flight = Arc::new(Semaphore::new(self.settings.most_in_flight));
+        let mut tasks = JoinSet::new();
+        while !*stop.borrow() {
+            while tasks.try_join_next().is_some() {}
+            let pause = match self.round(&in_flight, &mut tasks).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox could not be read");
+                    Duration::from_secs(1)
+                }
+            };
+            if !pause.is_zero() {
+                tokio::select! {
+                    () = self.wake.notified() => {}
+                    () = tokio::time::sleep(pause) => {}
+                    Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Claims and starts what there is room for; returns how long nothing more can be done.
+    async fn round(self: &Arc<Self>, in_flight: &Arc<Semaphore>, tasks: &mut JoinSet<()>) -> Result<Duration, StoreError> {
+        let room = in_flight.available_permits().min(self.settings.claim_batch);
+        let rest = Timestamp::from_micros(self.rests_until.load(Ordering::Relaxed)).millis_since(self.clock.now());
+        if room == 0 || rest > 0 {
+            return Ok(self.settings.poll);
+        }
+        let next = self.time_to_next().await?;
+        if !next.is_zero() {
+            return Ok(next.min(self.settings.poll));
+        }
+        let (permit, limit) = match self.ask_breaker(room) {
+            Ok(allowed) => allowed,
+            Err(retry_after) => return Ok(retry_after.min(self.settings.poll)),
+        };
+        for claimed in self.store.claim(self.clock.now(), self.settings.lease_ms, limit).await? {
+            let Ok(place) = Arc::clone(in_flight).acquire_owned().await else { break };
+            let worker = Arc::clone(self);
+            tasks.spawn(async move {
+                worker.handle(claimed, permit).await;
+                drop(place);
+            });
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// Leave for up to `room` calls; one while the breaker only lets a probe through.
+    fn ask_breaker(&self, room: usize) -> Result<(Permit, usize), Duration> {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        match breaker.permits(self.now_ms()) {
+            Answer::Permit(permit) => Ok((permit, if breaker.state() == State::Closed { room } else { 1 })),
+            Answer::Denied { retry_after } => Err(retry_after),
+        }
+    }
+
+    fn report(&self, permit: Permit, outcome: Outcome) {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).record(self.now_ms(), permit, outcome);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now().micros() / 1000).unwrap_or(0)
+    }
+
+    /// Zero if a head is due.
+    async fn time_to_next(&self) -> Result<Duration, StoreError> {
+        let Some(due) = self.store.next_due().await? else { return Ok(self.settings.poll) };
+        let wait = (due.micros() - self.clock.now().micros()).max(0);
+        Ok(Duration::from_micros(wait.unsigned_abs()))
+    }
+
+    async fn handle(&self, claimed: Claimed, permit: Permit) {
+        let settlement = if claimed.item.status == Status::Unknown {
+            self.resolve(&claimed, permit).await
+        } else {
+            self.send(&claimed, permit).await
+        };
+        match settlement {
+            Ok(settlement) => self.write(settlement).await,
+            // The lease runs out and the item is looked into: nothing is lost by not writing.
+            Err(error) => tracing::error!(%error, item = %claimed.item.id, "an item could not be handled"),
+        }
+    }
+
+    async fn write(&self, settlement: Settlement) {
+        let id = settlement.id;
+        match self.store.settle(settlement).await {
+            Ok(true) => self.wake.notify_one(),
+            Ok(false) => tracing::warn!(item = %id, "the lease was lost before the outcome could be written"),
+            Err(error) => tracing::error!(%error, item = %id, "an outcome could not be written"),
+        }
+    }
+
+    async fn send(&self, claimed: &Claimed, permit: Permit) -> Result<Settlement, StoreError> {
+        let body = self.store.body(claimed.item.body_id).await?;
+        let Some(body) = body else {
+            return Ok(self.settlement(claimed, "outbox.body_erased", Status::Dead, None, own_problem("body_erased")));
+        };
+        let attempt = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.attempt(claimed, &body)).await;
+        let attempt = attempt.unwrap_or_else(|_| Attempt {
+            operation: "outbox.attempt_timeout",
+            result: Err(PortError::new("gateway", PortErrorKind::OutcomeUnknown).with_note("attempt_timeout")),
+            learned: Learned::default(),
+        });
+        self.report(permit, Outcome::of(&attempt.result));
+        Ok(self.judge(claimed, attempt))
+    }
+
+    fn judge(&self, claimed: &Claimed, attempt: Attempt) -> Settlement {
+        let Attempt { operation, result, learned } = attempt;
+        let settlement = match result {
+            Ok(()) => self.settlement(claimed, operation, Status::Delivered, None, None),
+            Err(error) => self.judge_failure(claimed, operation, &error),
+        };
+        Settlement { learned, ..settlement }
+    }
+
+    fn judge_failure(&self, claimed: &Claimed, operation: &'static str, error: &PortError) -> Settlement {
+        let now = self.clock.now();
+        let problem = Some(problem_of(error));
+        match &error.kind {
+            PortErrorKind::Unavailable => self.retry_later(claimed, operation, problem, 0),
+            PortErrorKind::RateLimited { retry_after } => {
+                let least = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+                self.retry_later(claimed, operation, problem, least.min(MOST_RETRY_AFTER_MS))
+            }
+            PortErrorKind::OurCredentialRefused => {
+                tracing::error!(system = error.system, "our account was refused: the route rests until it is accepted again");
+                let until = now.plus_millis(self.settings.credential_pause_ms);
+                self.rests_until.store(until.micros(), Ordering::Relaxed);
+                self.settlement(claimed, operation, Status::Retry, Some(until), problem)
+            }
+            PortErrorKind::Rejected { .. } | PortErrorKind::AlreadyExists | PortErrorKind::NotFound => {
+                self.settlement(claimed, operation, Status::Dead, None, problem)
+            }
+            PortErrorKind::Unreadable | PortErrorKind::OutcomeUnknown => {
+                let due = match self.delivery.after_ambiguity(claimed) {
+                    AfterAmbiguity::Park => None,
+                    AfterAmbiguity::LookUp | AfterAmbiguity::Resend => {
+                        Some(now.plus_millis(self.settings.look_up_delay_ms))
+                    }
+                };
+                self.settlement(claimed, operation, Status::Unknown, due, problem)
+            }
+        }
+    }
+
+    /// What the profile allows after an unknown outcome.
+    async fn resolve(&self, claimed: &Claimed, permit: Permit) -> Result<Settlement, StoreError> {
+        if claimed.item.lost_leases >= self.settings.most_lost_leases {
+            return Ok(self.settlement(claimed, "outbox.quarantine", Status::Dead, None, own_problem("quarantined")));
+        }
+        let problem = claimed.item.problem.clone();
+        match self.delivery.after_ambiguity(claimed) {
+            AfterAmbiguity::Park => Ok(self.settlement(claimed, "outbox.park", Status::Unknown, None, problem)),
+            AfterAmbiguity::Resend => {
+                Ok(self.settlement(claimed, "outbox.resend", Status::Retry, Some(self.clock.now()), problem))
+            }
+            AfterAmbiguity::LookUp => {
+                let found = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.look_up(claimed)).await;
+                let found = found.unwrap_or_else(|_| {
+                    Err(PortError::new("gateway", PortErrorKind::Unavailable).with_note("look_up_timeout"))
+                });
+                self.report(permit, Outcome::of(&found));
+                Ok(self.judge_look_up(claimed, found))
+            }
+        }
+    }
+
+    fn judge_look_up(&self, claimed: &Claimed, found: Result<Presence, PortError>) -> Settlement {
+        match found {
+            Ok(presence) => {
+                let problem = claimed.item.problem.clone();
+                let due = Some(self.clock.now());
+                let mut settlement = self.settlement(claimed, "outbox.look_up", Status::Retry, due, problem);
+                settlement.learned.presence = Some(presence);
+                settlement
+            }
+            // Past the deadline nothing is due any more: the item stays unknown and visible, an operator decides.
+            Err(error) => {
+                let due = self.next_attempt(claimed, 0);
+                self.settlement(claimed, "outbox.look_up", Status::Unknown, due, Some(problem_of(&error)))
+            }
+        }
+    }
+
+    fn next_attempt(&self, claimed: &Claimed, least_ms: i64) -> Option<Timestamp> {
+        let (item, now) = (&claimed.item, self.clock.now());
+        let spread = item.id.as_u64_pair().1 ^ item.fence.unsigned_abs();
+        let due = self.settings.retry.next(item.attempts, item.accepted_at, now, spread)?;
+        Some(due.max(now.plus_millis(least_ms)))
+    }
+
+    fn retry_later(&self, claimed: &Claimed, operation: &'static str, problem: Option<Problem>, least_ms: i64) -> Settlement {
+        match self.next_attempt(claimed, least_ms) {
+            Some(due) => self.settlement(claimed, operation, Status::Retry, Some(due), problem),
+            None => self.settlement(claimed, operation, Status::Dead, None, problem),
+        }
+    }
+
+    fn settlement(
+        &self,
+        claimed: &Claimed,
+        operation: &'static str,
+        to: Status,
+        due_at: Option<Timestamp>,
+        problem: Option<Problem>,
+    ) -> Settlement {
+        Settlement {
+            id: claimed.item.id,
+            fence: claimed.item.fence,
+            operation,
+            to,
+            due_at,
+            problem,
+            learned: Learned::default(),
+            now: self.clock.now(),
+        }
+    }
+}
+
+fn problem_of(error: &PortError) -> Problem {
+    let reason = match &error.kind {
+        PortErrorKind::Rejected { reason } => Some(reason.clone()),
+        PortErrorKind::AlreadyExists => Some(Message::new("Hệ thống nhận cho biết hồ sơ đã tồn tại.", "It exists there already.")),
+        PortErrorKind::NotFound => Some(Message::new("Hệ thống nhận chưa có hồ sơ này.", "The dossier is not there.")),
+        _ => None,
+    };
+    Problem {
+        kind: error.kind.name().to_owned(),
+        upstream_code: error.upstream_code.clone(),
+        note: error.note.clone(),
+        reason,
+    }
+}
+
+fn own_problem(kind: &str) -> Option<Problem> {
+    Some(Problem { kind: kind.to_owned(), upstream_code: None, note: None, reason: None })
+}

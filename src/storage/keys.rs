@@ -1,0 +1,122 @@
+//! Secret keys of the deployment, one file each (0600) in a folder outside the database and its backups.
+//! A missing key is never replaced silently while a database that needs it exists.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use super::StoreError;
+
+const KEY_BYTES: usize = 32;
+
+/// The keys: one that wraps body keys, one for digests of contents, one per audit shard.
+pub struct Keys {
+    folder: PathBuf,
+    wrapping: Zeroizing<[u8; KEY_BYTES]>,
+    digest: hmac::Key,
+    cursor: hmac::Key,
+    shards: Mutex<HashMap<String, hmac::Key>>,
+}
+
+impl Keys {
+    /// Reads the keys. With `create`, missing ones are made: allowed only while there is no database yet.
+    pub fn open(folder: &Path, create: bool) -> Result<Self, StoreError> {
+        if create {
+            fs::create_dir_all(folder).map_err(|error| explain(folder, &error))?;
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(|error| explain(folder, &error))?;
+        }
+        let read = |name: &str| read_or_create(&folder.join(name), create);
+        Ok(Self {
+            wrapping: read("bodies-1.key")?,
+            digest: hmac_key(&*read("digest.key")?),
+            cursor: hmac_key(&*read("cursor.key")?),
+            shards: Mutex::default(),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// The key that wraps each body's own key, with its number.
+    pub fn wrapping(&self) -> (i64, &[u8; KEY_BYTES]) {
+        (1, &self.wrapping)
+    }
+
+    /// A keyed digest of a content: tells equal from different, and nothing to someone without the key.
+    pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.digest);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        digest
+    }
+
+    /// The key that signs page cursors.
+    pub fn cursor(&self) -> &hmac::Key {
+        &self.cursor
+    }
+
+    /// The pseudonym key of an audit shard, made when the shard begins.
+    pub fn shard(&self, half_year: &str) -> Result<hmac::Key, StoreError> {
+        let mut shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(key) = shards.get(half_year) {
+            return Ok(key.clone());
+        }
+        let key = hmac_key(&*read_or_create(&self.folder.join(format!("shard-{half_year}.key")), true)?);
+        shards.insert(half_year.to_owned(), key.clone());
+        Ok(key)
+    }
+}
+
+fn hmac_key(bytes: &[u8; KEY_BYTES]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, bytes)
+}
+
+fn read_or_create(path: &Path, create: bool) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let bytes = Zeroizing::new(bytes);
+            let mut key = Zeroizing::new([0; KEY_BYTES]);
+            if bytes.len() != KEY_BYTES {
+                return Err(StoreError::Failed(format!("{}: a key file has {KEY_BYTES} bytes", path.display())));
+            }
+            key.copy_from_slice(&bytes);
+            Ok(key)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => create_key(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::Failed(format!(
+            "{}: this key is missing, but a database exists that was written with it. Restore the key folder from its \
+             own backup; a new key could not read what is stored.",
+            path.display()
+        ))),
+        Err(error) => Err(explain(path, &error)),
+    }
+}
+
+fn create_key(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    SystemRandom::new().fill(&mut *key).map_err(|_| StoreError::Failed("no randomness".into()))?;
+    // Written beside and renamed, both made durable: a crash leaves either no key or a whole one.
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&*key)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(|error| explain(path, &error))?;
+    Ok(key)
+}
+
+fn explain(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Failed(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,282 @@
+//! The one writer: takes a request, drains what else is queued, writes all of it in one transaction, and answers only
+//! after the commit. A request that fails its own checks rolls back alone. A commit that fails has an unknown outcome:
+//! the process ends and recovers from what the disk holds.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::{mpsc, oneshot};
+
+use super::open::Limits;
+use crate::audit::{Frontier, SealedRecord};
+use crate::storage::StoreError;
+use crate::storage::bodies::SealedBody;
+use crate::storage::disk::DiskWatch;
+
+/// Hands requests to the writer thread.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+    disk: Arc<DiskWatch>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        checkpointer: Connection,
+        limits: &Limits,
+        disk: Arc<DiskWatch>,
+    ) -> Result<Self, StoreError> {
+        let (queue, requests) = mpsc::channel(limits.write_queue);
+        let batch_items = limits.batch_items;
+        thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || run(&connection, requests, batch_items))
+            .map_err(StoreError::failed)?;
+        let wal_bytes = limits.wal_bytes;
+        thread::Builder::new()
+            .name("sqlite-checkpoint".into())
+            .spawn({
+                let queue = queue.downgrade();
+                move || keep_wal_short(&checkpointer, wal_bytes, || queue.upgrade().is_some())
+            })
+            .map_err(StoreError::failed)?;
+        Ok(Self { queue, disk })
+    }
+
+    /// Accepts something new: refused while the disk is nearly full or the queue is.
+    pub async fn accept<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        if self.disk.is_low() {
+            return Err(StoreError::DiskFull);
+        }
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(Request { work: Some(work), result: None, answer });
+        self.queue.try_send(job).map_err(|_| StoreError::Busy)?;
+        answered.await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?
+    }
+
+    /// Writes what must go on even then: outcomes of deliveries, operators' decisions. Waits for a place in the queue.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(Request { work: Some(work), result: None, answer });
+        self.queue.send(job).await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?;
+        answered.await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?
+    }
+}
+
+/// One request inside a batch. Only the engine sees it: nothing of this crosses a store trait.
+trait Job: Send {
+    /// An error here is one of the batch, not of the request: the batch must not be committed.
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), StoreError>;
+    fn answer(self: Box<Self>);
+    fn refuse(&mut self, reason: StoreError);
+}
+
+struct Request<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Request<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        transaction.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+        let result = work(transaction);
+        if result.is_ok() {
+            transaction.append_records()?;
+        } else {
+            transaction.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+        }
+        transaction.connection.prepare_cached("RELEASE request")?.execute([])?;
+        self.result = Some(result);
+        Ok(())
+    }
+
+    fn refuse(&mut self, reason: StoreError) {
+        self.result = Some(Err(reason));
+    }
+
+    fn answer(self: Box<Self>) {
+        let result = self.result.unwrap_or_else(|| Err(StoreError::Failed("not run".into())));
+        // The asker may have gone; what was written stays written.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// What a request may do: SQL of its own topic, and what every topic needs beside it.
+pub struct Transaction<'a> {
+    pub connection: &'a Connection,
+    heads: &'a mut Heads,
+    records: Vec<SealedRecord>,
+}
+
+impl Transaction<'_> {
+    /// Stores a body.
+    pub fn keep_body(&mut self, body: &SealedBody) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO body (id, key_id, wrapped_key, sealed) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((body.id.as_bytes(), body.key_id, &body.wrapped_key, &body.sealed))?;
+        Ok(())
+    }
+
+    /// Appends an audit record, if the whole request succeeds.
+    pub fn audit(&mut self, record: SealedRecord) {
+        self.records.push(record);
+    }
+
+    fn append_records(&mut self) -> Result<(), StoreError> {
+        for record in std::mem::take(&mut self.records) {
+            let index = self.heads.append(self.connection, &record)?;
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO audit_record (shard, idx, id, at, leaf_hash, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute((
+                    &record.shard,
+                    index.cast_signed(),
+                    record.id.as_bytes(),
+                    record.at.micros(),
+                    record.leaf_hash,
+                    &record.bytes,
+                ))?;
+        }
+        Ok(())
+    }
+}
+
+/// The trees that this batch appends to: read at its beginning, compared and swapped at its end.
+#[derive(Default)]
+struct Heads {
+    shards: Vec<Head>,
+}
+
+struct Head {
+    shard: String,
+    size_at_start: u64,
+    epoch: i64,
+    frontier: Frontier,
+}
+
+impl Heads {
+    /// Appends the record to its shard's tree and returns its index.
+    fn append(&mut self, connection: &Connection, record: &SealedRecord) -> Result<u64, StoreError> {
+        let known = self.shards.iter().position(|head| head.shard == record.shard);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.shards.push(Head::read(connection, &record.shard)?);
+                self.shards.len() - 1
+            }
+        };
+        Ok(self.shards[at].frontier.append(record.leaf_hash))
+    }
+
+    /// Moves each head from what was read to what is now there.
+    fn store(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        for head in self.shards.drain(..) {
+            let (size, bytes) = (head.frontier.size().cast_signed(), head.frontier.to_bytes());
+            let changed = if head.size_at_start == 0 {
+                connection
+                    .prepare_cached("INSERT INTO audit_head (shard, size, frontier, epoch) VALUES (?1, ?2, ?3, 0)")?
+                    .execute((&head.shard, size, bytes))?
+            } else {
+                connection
+                    .prepare_cached(
+                        "UPDATE audit_head SET size = ?2, frontier = ?3 WHERE shard = ?1 AND size = ?4 AND epoch = ?5",
+                    )?
+                    .execute((&head.shard, size, bytes, head.size_at_start.cast_signed(), head.epoch))?
+            };
+            if changed != 1 {
+                return Err(StoreError::Failed("the head of the audit log was moved by someone else".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Head {
+    fn read(connection: &Connection, shard: &str) -> Result<Self, StoreError> {
+        let stored: Option<(i64, Vec<u8>, i64)> = connection
+            .prepare_cached("SELECT size, frontier, epoch FROM audit_head WHERE shard = ?1")?
+            .query_row([shard], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let (size, frontier, epoch) = stored.unwrap_or_default();
+        let size = size.cast_unsigned();
+        let frontier = Frontier::from_bytes(size, &frontier)
+            .ok_or_else(|| StoreError::Failed("the head of the audit log is damaged".into()))?;
+        Ok(Self { shard: shard.to_owned(), size_at_start: size, epoch, frontier })
+    }
+}
+
+fn run(connection: &Connection, mut requests: mpsc::Receiver<Box<dyn Job>>, batch_items: usize) {
+    let mut heads = Heads::default();
+    while let Some(first) = requests.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < batch_items {
+            match requests.try_recv() {
+                Ok(next) => batch.push(next),
+                Err(_) => break,
+            }
+        }
+        match connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])) {
+            Ok(_) => {}
+            Err(error) => {
+                // Nothing was written, for example because a command holds the database for longer than we wait.
+                tracing::warn!(%error, "no write transaction could begin");
+                batch.iter_mut().for_each(|job| job.refuse(StoreError::Busy));
+                batch.into_iter().for_each(Job::answer);
+                continue;
+            }
+        }
+        if let Err(error) = write_batch(connection, &mut batch, &mut heads) {
+            // Some of it may be on the disk. Nobody was answered; after a restart the database says what it holds.
+            tracing::error!(%error, "a batch could not be committed, its outcome is unknown: the process ends to recover");
+            std::process::abort();
+        }
+        batch.into_iter().for_each(Job::answer);
+    }
+}
+
+fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<(), StoreError> {
+    for job in batch {
+        job.run(&mut Transaction { connection, heads, records: Vec::new() })?;
+    }
+    heads.store(connection)?;
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+/// Copies the write-ahead log back while the writer goes on, so that the writer never pays for it.
+fn keep_wal_short(connection: &Connection, wal_bytes: u64, is_wanted: impl Fn() -> bool) {
+    let truncate_beyond_pages = i64::try_from(wal_bytes / 4096).unwrap_or(i64::MAX);
+    while is_wanted() {
+        thread::sleep(Duration::from_millis(200));
+        let checkpoint = |mode: &str| {
+            connection.query_row(mode, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        };
+        match checkpoint("PRAGMA wal_checkpoint(PASSIVE)") {
+            Ok((_, pages)) if pages > truncate_beyond_pages => {
+                if let Err(error) = checkpoint("PRAGMA wal_checkpoint(TRUNCATE)") {
+                    tracing::warn!(%error, "the write-ahead log could not be truncated");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "checkpoint of the write-ahead log failed"),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The developer's commands: `cargo xtask test`, `bench`, `prove <name>`, `openapi`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
+
+mod run;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// All tests; sets up what they need
+    Test,
+    /// Full-volume proofs: kills, ambiguity, poison, demo; without a name the list is printed
+    Prove { name: Option<String> },
+    /// Benchmarks, each beside a probe of the same run
+    Bench,
+    /// Writes docs/openapi.json from the code
+    Openapi,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Test => run::test(),
+        Command::Prove { name } => run::prove(name.as_deref()),
+        Command::Bench => run::bench(),
+        Command::Openapi => run::openapi(),
+    }
+}

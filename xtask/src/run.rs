@@ -1,0 +1,72 @@
+//! What each command runs.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::tools;
+
+/// The full-volume proofs and what each shows.
+const PROOFS: &[(&str, &str)] = &[
+    ("kills", "kill -9 at 50 random instants under load: nothing acknowledged is lost, nothing is doubled"),
+    ("ambiguity", "30 % of 10,000 deliveries take effect and then time out: inserts, updates and steps stay exact"),
+    ("poison", "one poison dossier in 1,000 does not slow the others"),
+];
+
+/// Unit and scenario tests, then what needs other people's tools.
+pub(crate) fn test() -> Result<()> {
+    if tools::has("cargo-nextest") {
+        step("tests", cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]))?;
+    } else {
+        println!("cargo-nextest is not installed: cargo test runs instead, more slowly");
+        step("tests", cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    }
+    tools::deploy_files()?;
+    tools::fuzz_the_api()
+}
+
+/// One proof at full volume, in release.
+pub(crate) fn prove(name: Option<&str>) -> Result<()> {
+    let Some((name, _)) = PROOFS.iter().find(|(known, _)| Some(*known) == name) else {
+        for (name, what) in PROOFS {
+            println!("  cargo xtask prove {name:10} {what}");
+        }
+        if name.is_some() {
+            bail!("there is no such proof");
+        }
+        return Ok(());
+    };
+    step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
+    step(name, cargo(&["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", "prove", "--", name]))
+}
+
+/// Benchmarks print; nothing here passes or fails by its speed.
+pub(crate) fn bench() -> Result<()> {
+    step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
+    step("bench", cargo(&["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", "bench"]))
+}
+
+/// The committed API document is the one that the code gives.
+pub(crate) fn openapi() -> Result<()> {
+    let output = cargo(&["run", "--quiet", "--locked", "--package", "lienthong", "--", "openapi"]).output()?;
+    if !output.status.success() {
+        bail!("lienthong openapi failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let file = Path::new("docs/openapi.json");
+    std::fs::write(file, &output.stdout).with_context(|| file.display().to_string())?;
+    println!("{} written", file.display());
+    Ok(())
+}
+
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+pub(crate) fn step(name: &str, mut command: Command) -> Result<()> {
+    println!("── {name}");
+    let status = command.status().with_context(|| format!("{name}: cannot run {:?}", command.get_program()))?;
+    if status.success() { Ok(()) } else { bail!("{name} failed") }
+}
