@@ -61,10 +61,8 @@ impl Stores {
         };
         let database = Sqlite::open(&file, &limits, Arc::clone(&disk))?;
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
-        let recorder =
-            Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
-        let outbox =
-            Arc::new(SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder)));
+        let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
+        let outbox = Arc::new(SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder)));
         Ok(Self { outbox, database, disk, keys, bodies, recorder })
     }
 }
@@ -112,8 +110,13 @@ impl Gateway {
 
         let (stop, stopped) = watch::channel(false);
         let deliver = tokio::spawn(worker.run(stopped.clone()));
-        let keep_house =
-            tokio::spawn(keep_house(stores, Arc::clone(&topics.dossiers.replies), settings.idempotency.keep_hours, clock, stopped));
+        let keep_house = tokio::spawn(keep_house(
+            stores,
+            Arc::clone(&topics.dossiers.replies),
+            settings.idempotency.keep_hours,
+            clock,
+            stopped,
+        ));
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
@@ -146,12 +149,7 @@ pub fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Resul
     Ok(router::document(&topics(settings, &stores, &clock, &Arc::new(Notify::new()))?))
 }
 
-fn topics(
-    settings: &Settings,
-    stores: &Stores,
-    clock: &Arc<dyn Clock>,
-    wake: &Arc<Notify>,
-) -> anyhow::Result<Topics> {
+fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>, wake: &Arc<Notify>) -> anyhow::Result<Topics> {
     let agencies = Arc::new(settings.agency_register());
     let clients = settings.clients.iter().map(|client| {
         (Client { id: client.id.clone(), agencies: client.agencies.clone() }, client.key.expose().to_owned())

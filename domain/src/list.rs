@@ -2,7 +2,7 @@
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use utoipa::openapi::schema::{ArrayBuilder, Schema};
-use utoipa::openapi::{RefOr, Ref};
+use utoipa::openapi::{Ref, RefOr};
 
 use crate::invalid::{InvalidFields, Refusal, json_pointer};
 

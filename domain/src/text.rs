@@ -40,7 +40,9 @@ impl<const MIN: usize, const MAX: usize> Scalar for Text<MIN, MAX> {
                 format!("At least {MIN} characters that are not blank are needed."),
             ));
         }
-        if text.chars().any(|c| (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
+        if text
+            .chars()
+            .any(|c| (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
         {
             return Err(Refusal::new(
                 "control_character",
@@ -67,8 +69,7 @@ impl<const MIN: usize, const MAX: usize> deserr::Deserr<crate::invalid::InvalidF
         value: deserr::Value<V>,
         location: deserr::ValuePointerRef<'_>,
     ) -> Result<Self, crate::invalid::InvalidFields> {
-        let text =
-            <String as deserr::Deserr<crate::invalid::InvalidFields>>::deserialize_from_value(value, location)?;
+        let text = <String as deserr::Deserr<crate::invalid::InvalidFields>>::deserialize_from_value(value, location)?;
         Self::parse(&text)
             .map_err(|refusal| crate::invalid::InvalidFields::one(crate::invalid::json_pointer(location), refusal))
     }

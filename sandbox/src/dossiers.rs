@@ -28,15 +28,21 @@ pub struct HeldDossier {
 /// A dossier or step of a call, ready to be stored: canonical text, and its digest.
 pub(crate) struct Item<'a> {
     pub(crate) code: &'a str,
+    pub(crate) mark: Box<str>,
     text: Box<str>,
-    digest: u64,
+    pub(crate) digest: u64,
 }
+
+/// How much of a note is kept in the ledger, in characters.
+const MARK: usize = 60;
 
 impl<'a> Item<'a> {
     pub(crate) fn new(code: &'a str, fields: &Map<String, Value>) -> Self {
         let text = digest::canonical(fields).into_boxed_str();
         let digest = digest::hash64(&[text.as_bytes()]);
-        Self { code, text, digest }
+        let note = fields.get("GhiChu").or_else(|| fields.get("NoiDungXuLy")).and_then(Value::as_str);
+        let mark = note.unwrap_or_default().chars().take(MARK).collect::<String>().into();
+        Self { code, mark, text, digest }
     }
 }
 
@@ -107,7 +113,7 @@ impl Dossiers {
         self.reserve(&items)?;
         for item in items {
             let code: Arc<str> = item.code.into();
-            self.ledger.write(Effect::Insert, &code, item.digest, true, fault);
+            self.ledger.write(Effect::Insert, &code, &item, true, fault);
             let held = Held { code: Arc::clone(&code), fields: item.text, steps: Vec::new(), inserts: 1 };
             locked.of(item.code).insert(code, held);
         }
@@ -121,7 +127,7 @@ impl Dossiers {
         for item in items {
             let Some(held) = locked.of(item.code).get_mut(item.code) else { continue };
             let changed = held.fields != item.text;
-            self.ledger.write(Effect::Update, &held.code, item.digest, changed, fault);
+            self.ledger.write(Effect::Update, &held.code, &item, changed, fault);
             held.fields = item.text;
         }
         Ok(())
@@ -137,7 +143,7 @@ impl Dossiers {
                 self.ledger.give_back(1);
                 continue;
             }
-            self.ledger.write(Effect::AppendStep, &held.code, item.digest, true, fault);
+            self.ledger.write(Effect::AppendStep, &held.code, &item, true, fault);
             held.steps.push(item.text);
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::dossiers::Item;
 use crate::faults::FaultKind;
 use crate::locks::hold;
 
@@ -27,6 +28,8 @@ pub struct LedgerEntry {
     pub operation: Effect,
     /// Dossier code.
     pub code: String,
+    /// The beginning of the dossier's note or of the step's content: by it a test tells which message this was.
+    pub mark: String,
     /// Of the content as received, 16 hexadecimal digits; the same content gives the same digest in every run.
     pub digest: String,
     /// False when an update stored what was there already.
@@ -40,6 +43,7 @@ struct Kept {
     at: Timestamp,
     operation: Effect,
     code: Arc<str>,
+    mark: Box<str>,
     digest: u64,
     changed: bool,
     fault: Option<FaultKind>,
@@ -73,11 +77,12 @@ impl Ledger {
         &self,
         operation: Effect,
         code: &Arc<str>,
-        digest: u64,
+        item: &Item<'_>,
         changed: bool,
         fault: Option<FaultKind>,
     ) {
-        let entry = Kept { at: Timestamp::now(), operation, code: Arc::clone(code), digest, changed, fault };
+        let (mark, digest) = (item.mark.clone(), item.digest);
+        let entry = Kept { at: Timestamp::now(), operation, code: Arc::clone(code), mark, digest, changed, fault };
         hold(&self.entries).push(entry);
     }
 
@@ -103,6 +108,7 @@ impl Kept {
             at: self.at,
             operation: self.operation,
             code: self.code.to_string(),
+            mark: self.mark.to_string(),
             digest: format!("{:016x}", self.digest),
             changed: self.changed,
             fault: self.fault,

@@ -10,6 +10,7 @@ mod faults;
 mod ledger;
 mod locks;
 mod operation;
+mod plain;
 mod portal;
 mod sessions;
 
@@ -22,5 +23,6 @@ pub use dossiers::HeldDossier;
 pub use faults::{FaultKind, FaultPlan, OperationFaults};
 pub use ledger::{Effect, LedgerEntry};
 pub use operation::Operation;
+pub use plain::plain;
 pub use server::Sandbox;
 pub use settings::{DstcodePlacement, ExtraProcedure, PortalSettings, Settings, SuccessCode};

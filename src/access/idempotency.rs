@@ -131,7 +131,9 @@ impl Replies {
             .readers
             .read(move |connection| {
                 Ok(connection
-                    .prepare_cached("SELECT fingerprint, status, reply FROM idempotency WHERE client_id = ?1 AND key = ?2")?
+                    .prepare_cached(
+                        "SELECT fingerprint, status, reply FROM idempotency WHERE client_id = ?1 AND key = ?2",
+                    )?
                     .query_row((client_id, key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                     .optional()?)
             })

@@ -9,7 +9,9 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
         println!("{:width$} = {}  # {}", value.key, value.value, value.source);
     }
     if loaded.settings.clients.is_empty() {
-        eprintln!("\nChưa có hệ thống địa phương nào được phép gọi: thêm [[clients]]. / No client may call: add [[clients]].");
+        eprintln!(
+            "\nChưa có hệ thống địa phương nào được phép gọi: thêm [[clients]]. / No client may call: add [[clients]]."
+        );
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
 mod check_config;
+mod demo;
 mod healthcheck;
 mod openapi;
 mod outbox;
@@ -30,6 +31,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Diễn một ngày của một trung tâm hành chính công trên máy này / Play a provincial centre's day on this machine
+    Demo(demo::Options),
     /// Chạy cổng / Run the gateway
     Serve,
     /// Chạy Cổng quốc gia mô phỏng trên máy này / Run the simulated national portal on this machine
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match &arguments.command {
+            Command::Demo(options) => demo::run(options).await,
             Command::Serve => serve::run(&load(&arguments)?).await,
             Command::Sandbox(options) => sandbox::run(options).await,
             Command::CheckConfig => check_config::run(&load(&arguments)?),

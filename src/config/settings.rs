@@ -115,7 +115,12 @@ impl Settings {
         let name = &self.deployment.name;
         let name_is_sound = (3..=64).contains(&name.len())
             && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'-'));
-        must(name_is_sound, "/deployment/name", "3 đến 64 chữ thường, chữ số, dấu chấm, gạch nối.", "3 to 64 lower-case letters, digits, dots, hyphens.");
+        must(
+            name_is_sound,
+            "/deployment/name",
+            "3 đến 64 chữ thường, chữ số, dấu chấm, gạch nối.",
+            "3 to 64 lower-case letters, digits, dots, hyphens.",
+        );
         match self.server.listen.parse::<SocketAddr>() {
             Ok(address) => must(
                 address.ip().is_loopback(),
@@ -123,15 +128,40 @@ impl Settings {
                 "Khóa tĩnh không có TLS chỉ được dùng trên loopback (127.0.0.1 hoặc [::1]).",
                 "Static keys without TLS may only be used on loopback (127.0.0.1 or [::1]).",
             ),
-            Err(_) => must(false, "/server/listen", "Cần địa chỉ:cổng, ví dụ 127.0.0.1:8686.", "An address:port is needed, for example 127.0.0.1:8686."),
+            Err(_) => must(
+                false,
+                "/server/listen",
+                "Cần địa chỉ:cổng, ví dụ 127.0.0.1:8686.",
+                "An address:port is needed, for example 127.0.0.1:8686.",
+            ),
         }
         let outbox = &self.outbox;
-        must(outbox.attempt_timeout_ms < outbox.lease_ms, "/outbox/attempt_timeout_ms", "Phải nhỏ hơn lease_ms.", "Must be less than lease_ms.");
-        must(!outbox.retry_delays_ms.is_empty() && !outbox.retry_delays_ms.contains(&0), "/outbox/retry_delays_ms", "Cần ít nhất một số lớn hơn 0.", "At least one number, each above 0, is needed.");
+        must(
+            outbox.attempt_timeout_ms < outbox.lease_ms,
+            "/outbox/attempt_timeout_ms",
+            "Phải nhỏ hơn lease_ms.",
+            "Must be less than lease_ms.",
+        );
+        must(
+            !outbox.retry_delays_ms.is_empty() && !outbox.retry_delays_ms.contains(&0),
+            "/outbox/retry_delays_ms",
+            "Cần ít nhất một số lớn hơn 0.",
+            "At least one number, each above 0, is needed.",
+        );
         must(outbox.retry_jitter_percent <= 50, "/outbox/retry_jitter_percent", "Tối đa 50.", "At most 50.");
-        must((24..=168).contains(&self.idempotency.keep_hours), "/idempotency/keep_hours", "Từ 24 đến 168.", "From 24 to 168.");
+        must(
+            (24..=168).contains(&self.idempotency.keep_hours),
+            "/idempotency/keep_hours",
+            "Từ 24 đến 168.",
+            "From 24 to 168.",
+        );
         must(matches!(self.log.format.as_str(), "json" | "text"), "/log/format", "json hoặc text.", "json or text.");
-        must(cards.iter().any(|card| card.name == self.portal.adapter), "/portal/adapter", "Không có bộ kết nối này.", "There is no such adapter.");
+        must(
+            cards.iter().any(|card| card.name == self.portal.adapter),
+            "/portal/adapter",
+            "Không có bộ kết nối này.",
+            "There is no such adapter.",
+        );
         for (pointer, size) in [
             ("/http/body_bytes", self.http.body_bytes),
             ("/http/concurrent_requests", self.http.concurrent_requests),
@@ -159,14 +189,27 @@ impl Settings {
             let id_is_sound = (1..=64).contains(&client.id.len())
                 && client.id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
             if !id_is_sound {
-                wrong.push(format!("/clients/{n}/id"), Refusal::new("value", "1 đến 64 chữ cái, chữ số, . _ -", "1 to 64 letters, digits, . _ -"));
+                wrong.push(
+                    format!("/clients/{n}/id"),
+                    Refusal::new("value", "1 đến 64 chữ cái, chữ số, . _ -", "1 to 64 letters, digits, . _ -"),
+                );
             }
             if client.key.expose().len() < 32 {
-                wrong.push(format!("/clients/{n}/key"), Refusal::new("value", "Khóa cần ít nhất 32 ký tự ngẫu nhiên.", "A key needs at least 32 random characters."));
+                wrong.push(
+                    format!("/clients/{n}/key"),
+                    Refusal::new(
+                        "value",
+                        "Khóa cần ít nhất 32 ký tự ngẫu nhiên.",
+                        "A key needs at least 32 random characters.",
+                    ),
+                );
             }
             for (what, value) in [("id", client.id.clone()), ("key", client.key.expose().to_owned())] {
                 if seen.insert((what, value), n).is_some() {
-                    wrong.push(format!("/clients/{n}/{what}"), Refusal::new("value", "Trùng với hệ thống khác.", "Another client has the same."));
+                    wrong.push(
+                        format!("/clients/{n}/{what}"),
+                        Refusal::new("value", "Trùng với hệ thống khác.", "Another client has the same."),
+                    );
                 }
             }
         }

@@ -15,7 +15,12 @@ const AT_A_TIME: usize = 64;
 
 impl Dossiers {
     /// Accepts each item of `body` (`{"items": […]}`); the answer has one result an item, in order.
-    pub(super) async fn sync_batch(&self, client: &Client, body: Value, language: Language) -> Result<BatchResult, Problem> {
+    pub(super) async fn sync_batch(
+        &self,
+        client: &Client,
+        body: Value,
+        language: Language,
+    ) -> Result<BatchResult, Problem> {
         let items = self.batch_items(body)?;
         // Items of one dossier keep their order: they are worked on one after another.
         let mut lanes: Vec<(String, Vec<(usize, Value)>)> = Vec::new();

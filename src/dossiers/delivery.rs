@@ -45,9 +45,7 @@ impl PortalDelivery {
             (planned, result) => (planned, result),
         };
         let learned = match &result {
-            Ok(()) => {
-                Learned { presence: Some(Presence::Present), acknowledged_revision: Some(claimed.item.ordinal) }
-            }
+            Ok(()) => Learned { presence: Some(Presence::Present), acknowledged_revision: Some(claimed.item.ordinal) },
             Err(error) => Learned { presence: presence_shown_by(error, done, planned), acknowledged_revision: None },
         };
         Attempt { operation: name_of(done), result, learned }

@@ -35,12 +35,8 @@ impl Dossiers {
         let mut has_more = true;
         let today = self.clock.now().date_in_vietnam();
         for _ in 0..MOST_ROUNDS {
-            let query = PageQuery {
-                after: after.clone(),
-                state: filter.state,
-                updated_since: filter.updated_since,
-                limit,
-            };
+            let query =
+                PageQuery { after: after.clone(), state: filter.state, updated_since: filter.updated_since, limit };
             let rows = self.store.page(query).await?;
             has_more = rows.len() == limit;
             for row in rows {

@@ -144,7 +144,8 @@ impl Dossiers {
 
     /// A procedure that was withdrawn may not be used for a dossier received after that.
     fn check_procedure(&self, dossier: &Dossier) -> Result<(), InvalidFields> {
-        let Standing::Withdrawn { since, successor } = self.procedures.standing(&dossier.procedure_code, day_of(dossier))
+        let Standing::Withdrawn { since, successor } =
+            self.procedures.standing(&dossier.procedure_code, day_of(dossier))
         else {
             return Ok(());
         };

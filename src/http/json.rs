@@ -36,7 +36,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             use axum::response::IntoResponse;
             match rejection.into_response().status() {
                 axum::http::StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::RequestTooLarge),
-                _ => Problem::new(Code::RequestMalformed).detail("Thân yêu cầu bị ngắt giữa chừng.", "The body was cut off."),
+                _ => Problem::new(Code::RequestMalformed)
+                    .detail("Thân yêu cầu bị ngắt giữa chừng.", "The body was cut off."),
             }
         })?;
         let value = parse(&bytes)?;

@@ -97,11 +97,9 @@ impl IntoResponses for Refusals {
             by_status.entry(code.status().as_u16()).or_default().push(code.as_str());
         }
         let response = |(status, codes): (u16, Vec<&'static str>)| {
-            let content =
-                ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDocument"))).build();
-            let mut response = ResponseBuilder::new()
-                .description(codes.join(", "))
-                .content("application/problem+json", content);
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDocument"))).build();
+            let mut response =
+                ResponseBuilder::new().description(codes.join(", ")).content("application/problem+json", content);
             if matches!(status, 409 | 503 | 507) {
                 let header = HeaderBuilder::new().description(Some("Giây. / Seconds.")).build();
                 response = response.header("Retry-After", header);

@@ -105,7 +105,10 @@ impl Problem {
             Some(message) => language.of(message).to_owned(),
             None if !self.errors.is_empty() => {
                 let count = self.errors.fields().len() + self.errors.omitted();
-                language.pick(format!("{count} trường không hợp lệ, xem errors."), format!("{count} invalid fields, see errors."))
+                language.pick(
+                    format!("{count} trường không hợp lệ, xem errors."),
+                    format!("{count} invalid fields, see errors."),
+                )
             }
             None => title.to_owned(),
         };

@@ -16,7 +16,12 @@ pub(super) enum Event<'a> {
 }
 
 /// The record of `item` moving to `to`.
-pub(super) fn record(recorder: &Recorder, item: &Item, to: Status, event: &Event<'_>) -> Result<SealedRecord, StoreError> {
+pub(super) fn record(
+    recorder: &Recorder,
+    item: &Item,
+    to: Status,
+    event: &Event<'_>,
+) -> Result<SealedRecord, StoreError> {
     let (kind, op, code) = match event {
         Event::Send => (Kind::Send, "outbox.send", None),
         Event::LostLease => (Kind::Outcome, "outbox.lease_lost", None),

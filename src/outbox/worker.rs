@@ -77,7 +77,11 @@ impl Worker {
     }
 
     /// Claims and starts what there is room for; returns how long nothing more can be done.
-    async fn round(self: &Arc<Self>, in_flight: &Arc<Semaphore>, tasks: &mut JoinSet<()>) -> Result<Duration, StoreError> {
+    async fn round(
+        self: &Arc<Self>,
+        in_flight: &Arc<Semaphore>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Duration, StoreError> {
         let room = in_flight.available_permits().min(self.settings.claim_batch);
         let rest = Timestamp::from_micros(self.rests_until.load(Ordering::Relaxed)).millis_since(self.clock.now());
         if room == 0 || rest > 0 {
@@ -182,7 +186,10 @@ impl Worker {
                 self.retry_later(claimed, operation, problem, least.min(MOST_RETRY_AFTER_MS))
             }
             PortErrorKind::OurCredentialRefused => {
-                tracing::error!(system = error.system, "our account was refused: the route rests until it is accepted again");
+                tracing::error!(
+                    system = error.system,
+                    "our account was refused: the route rests until it is accepted again"
+                );
                 let until = now.plus_millis(self.settings.credential_pause_ms);
                 self.rests_until.store(until.micros(), Ordering::Relaxed);
                 self.settlement(claimed, operation, Status::Retry, Some(until), problem)
@@ -248,7 +255,13 @@ impl Worker {
         Some(due.max(now.plus_millis(least_ms)))
     }
 
-    fn retry_later(&self, claimed: &Claimed, operation: &'static str, problem: Option<Problem>, least_ms: i64) -> Settlement {
+    fn retry_later(
+        &self,
+        claimed: &Claimed,
+        operation: &'static str,
+        problem: Option<Problem>,
+        least_ms: i64,
+    ) -> Settlement {
         match self.next_attempt(claimed, least_ms) {
             Some(due) => self.settlement(claimed, operation, Status::Retry, Some(due), problem),
             None => self.settlement(claimed, operation, Status::Dead, None, problem),
@@ -279,7 +292,9 @@ impl Worker {
 fn problem_of(error: &PortError) -> Problem {
     let reason = match &error.kind {
         PortErrorKind::Rejected { reason } => Some(reason.clone()),
-        PortErrorKind::AlreadyExists => Some(Message::new("Hệ thống nhận cho biết hồ sơ đã tồn tại.", "It exists there already.")),
+        PortErrorKind::AlreadyExists => {
+            Some(Message::new("Hệ thống nhận cho biết hồ sơ đã tồn tại.", "It exists there already."))
+        }
         PortErrorKind::NotFound => Some(Message::new("Hệ thống nhận chưa có hồ sơ này.", "The dossier is not there.")),
         _ => None,
     };

@@ -59,9 +59,8 @@ impl Bodies {
         let (key_id, wrapping) = self.keys.wrapping();
         let wrapper = RandomizedNonceKey::new(&AES_256_GCM, wrapping).map_err(|_| cannot_seal())?;
         let mut wrapped = body_key.to_vec();
-        let nonce = wrapper
-            .seal_in_place_append_tag(Aad::from(id.as_bytes()), &mut wrapped)
-            .map_err(|_| cannot_seal())?;
+        let nonce =
+            wrapper.seal_in_place_append_tag(Aad::from(id.as_bytes()), &mut wrapped).map_err(|_| cannot_seal())?;
         let wrapped_key = [nonce.as_ref().as_slice(), &wrapped].concat();
         Ok(SealedBody { id, key_id, wrapped_key, sealed, commitment })
     }
@@ -71,10 +70,10 @@ impl Bodies {
         let cannot_open = || StoreError::Failed(format!("body {id} cannot be opened: it or its key was changed"));
         let (nonce, wrapped) = wrapped_key.split_at_checked(12).ok_or_else(cannot_open)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| cannot_open())?;
-        let wrapper =
-            RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).map_err(|_| cannot_open())?;
+        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).map_err(|_| cannot_open())?;
         let mut body_key = Zeroizing::new(wrapped.to_vec());
-        let body_key = wrapper.open_in_place(nonce, Aad::from(id.as_bytes()), &mut body_key).map_err(|_| cannot_open())?;
+        let body_key =
+            wrapper.open_in_place(nonce, Aad::from(id.as_bytes()), &mut body_key).map_err(|_| cannot_open())?;
         let body_key: &[u8; 32] = (&*body_key).try_into().map_err(|_| cannot_open())?;
         let mut plain = Zeroizing::new(sealed.to_vec());
         let length = cipher(body_key)?

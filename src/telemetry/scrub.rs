@@ -53,6 +53,9 @@ mod tests {
     fn standalone_runs_of_9_and_12_digits_are_masked_and_nothing_else() {
         let line = b"n=001099012345 o=012345678, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890";
         let clean = String::from_utf8(scrub(line)).unwrap();
-        assert_eq!(clean, "n=************ o=*********, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890");
+        assert_eq!(
+            clean,
+            "n=************ o=*********, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890"
+        );
     }
 }

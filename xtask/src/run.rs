@@ -38,7 +38,10 @@ pub(crate) fn prove(name: Option<&str>) -> Result<()> {
         return Ok(());
     };
     step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
-    step(name, cargo(&["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", "prove", "--", name]))
+    step(
+        name,
+        cargo(&["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", "prove", "--", name]),
+    )
 }
 
 /// Benchmarks print; nothing here passes or fails by its speed.

@@ -70,7 +70,8 @@ pub(crate) fn fuzz_the_api() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let (portal, gateway) = (free_port()?, free_port()?);
     let program = Path::new("target/debug/lienthong");
-    let mut sandbox = Running::start(Command::new(program).args(["sandbox", "--listen", &format!("127.0.0.1:{portal}")]))?;
+    let mut sandbox =
+        Running::start(Command::new(program).args(["sandbox", "--listen", &format!("127.0.0.1:{portal}")]))?;
     let set = |name: &str, value: String| (format!("LIENTHONG__{name}"), value);
     let mut serve = Running::start(Command::new(program).args(["--config", "config/dev.toml", "serve"]).envs([
         set("SERVER__LISTEN", format!("127.0.0.1:{gateway}")),

@@ -96,18 +96,17 @@ impl HttpClient {
             .build()
             .map_err(|error| {
                 let cause = deepest_cause(&error);
-                Refusal::new("http_client", format!("Không tạo được HTTP client: {cause}"), format!("No HTTP client: {cause}"))
+                Refusal::new(
+                    "http_client",
+                    format!("Không tạo được HTTP client: {cause}"),
+                    format!("No HTTP client: {cause}"),
+                )
             })?;
         Ok(Self { client, turns: Semaphore::new(settings.most_in_flight), settings: settings.clone() })
     }
 
     /// Posts a JSON body and reads the whole reply.
-    pub async fn post_json(
-        &self,
-        url: Url,
-        headers: &[(String, String)],
-        body: Vec<u8>,
-    ) -> Result<Reply, CallError> {
+    pub async fn post_json(&self, url: Url, headers: &[(String, String)], body: Vec<u8>) -> Result<Reply, CallError> {
         let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(name, value);

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::client::{Client, Service};
 use crate::config::CatalogueSettings;
 use crate::error::{CallFailure, refused_here};
+use crate::reason::PersonalTexts;
 use crate::reply::{member, text};
 use crate::wire;
 
@@ -93,7 +94,7 @@ impl Catalogue {
 async fn ask(client: &Client, code: &str) -> Result<Kept, CallFailure> {
     let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE };
     let query = wire::ProcedureQuery { procedure: code.to_owned() };
-    let found = client.ask(service, &query).await?;
+    let found = client.ask(service, &query, &PersonalTexts::default()).await?;
     Ok(found.first().map(|item| Arc::new(entry(item))))
 }
 
@@ -144,7 +145,9 @@ impl Lacking {
         let (vi, en) = match self {
             Self::Field => (
                 format!("Danh mục quốc gia không nêu lĩnh vực của thủ tục {code}; gửi kèm fieldCode và fieldName."),
-                format!("The national catalogue gives no field of procedure {code}; send fieldCode and fieldName with it."),
+                format!(
+                    "The national catalogue gives no field of procedure {code}; send fieldCode and fieldName with it."
+                ),
             ),
             Self::Choice => (
                 format!("Thủ tục {code} thuộc nhiều lĩnh vực; gửi kèm fieldCode."),
@@ -152,7 +155,9 @@ impl Lacking {
             ),
             Self::FieldName => (
                 format!("Danh mục quốc gia không có tên của lĩnh vực này ở thủ tục {code}; gửi kèm fieldName."),
-                format!("The national catalogue has no name of this field of procedure {code}; send fieldName with it."),
+                format!(
+                    "The national catalogue has no name of this field of procedure {code}; send fieldName with it."
+                ),
             ),
         };
         refused_here(Message::new(vi, en))

@@ -107,14 +107,20 @@ impl Client {
     }
 
     /// Asks for something. The items of the answer; none if the portal says that there is no such thing.
-    pub(crate) async fn ask<T: Serialize>(&self, service: Service<'_>, query: &T) -> Result<Vec<Value>, CallFailure> {
-        let Judged { reply, .. } = match self.call(service, query, &PersonalTexts::default()).await {
+    pub(crate) async fn ask<T: Serialize>(
+        &self,
+        service: Service<'_>,
+        query: &T,
+        personal: &PersonalTexts,
+    ) -> Result<Vec<Value>, CallFailure> {
+        let Judged { reply, .. } = match self.call(service, query, personal).await {
             Ok(judged) => judged,
             Err(CallFailure::Missing { .. }) => return Ok(Vec::new()),
             Err(failure) => return Err(failure),
         };
         let items = if reply.says(&self.profile.reply.read_codes) { reply.items() } else { None };
-        let unsettled = || CallFailure::Unsettled { code: reply.code(), note: "a reply that answers nothing".to_owned() };
+        let unsettled =
+            || CallFailure::Unsettled { code: reply.code(), note: "a reply that answers nothing".to_owned() };
         Ok(items.ok_or_else(unsettled)?.into_iter().cloned().collect())
     }
 
@@ -128,7 +134,9 @@ impl Client {
         let login = Login { username: &account.username, password: account.password.expose() };
         let judged = match self.post(&self.profile.login_path, &login).await {
             Ok(judged) => judged,
-            Err(refused @ (CallFailure::CredentialRefused { .. } | CallFailure::RateLimited { .. })) => return Err(refused),
+            Err(refused @ (CallFailure::CredentialRefused { .. } | CallFailure::RateLimited { .. })) => {
+                return Err(refused);
+            }
             Err(other) => return Err(CallFailure::NotTaken(format!("login: {other}"))),
         };
         let Judged { reply, class, status } = judged;
@@ -145,7 +153,8 @@ impl Client {
     }
 
     async fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<Judged, CallFailure> {
-        let body = serde_json::to_vec(body).map_err(|_| CallFailure::NotTaken("the body cannot be written".to_owned()))?;
+        let body =
+            serde_json::to_vec(body).map_err(|_| CallFailure::NotTaken("the body cannot be written".to_owned()))?;
         let answer = self.http.post_json(self.url(path), &self.headers, body).await?;
         let (status, settings) = (answer.status, &self.profile.http_status);
         if settings.rate_limited.contains(&status) {
@@ -158,7 +167,11 @@ impl Client {
             let class = reply.class(&self.profile.reply.rules);
             Judged { reply, class, status }
         });
-        if is_success(status) { reply.map_err(|why| CallFailure::Unreadable(why.to_string())) } else { self.not_success(status, reply) }
+        if is_success(status) {
+            reply.map_err(|why| CallFailure::Unreadable(why.to_string()))
+        } else {
+            self.not_success(status, reply)
+        }
     }
 
     /// A status other than 2xx. Of the 4xx a reply in the body may say more than the status; of all others it does not.
@@ -187,7 +200,8 @@ impl Client {
         let profile = &self.profile;
         let mut url = profile.address(path);
         let in_query = profile.destination_placement != Placement::Header;
-        let parameters = [(wire::DESTINATION, &profile.destination, in_query), (wire::PROVIDER_URL, &profile.provider_url, true)];
+        let parameters =
+            [(wire::DESTINATION, &profile.destination, in_query), (wire::PROVIDER_URL, &profile.provider_url, true)];
         for (name, value, _) in parameters.into_iter().filter(|(_, value, wanted)| *wanted && !value.is_empty()) {
             url.query_pairs_mut().append_pair(name, value);
         }

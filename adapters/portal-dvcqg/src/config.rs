@@ -1,7 +1,7 @@
 //! The profile: all that differs between provinces or is not known for certain. Every mistake is reported at once,
 //! with its place; nothing here has a default in code (the defaults are `config.toml`).
 
-use deserr::{Deserr, DeserializeError, ErrorKind, IntoValue, Map, Value, ValueKind, ValuePointerRef, take_cf_content};
+use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Map, Value, ValueKind, ValuePointerRef, take_cf_content};
 use lienthong_adapter_kit::Secret;
 use lienthong_adapter_kit::http::{HttpSettings, Url};
 use lienthong_adapter_kit::wire_time::WireTime;
@@ -110,6 +110,17 @@ pub(crate) struct WireSettings {
     pub(crate) time_format: WireTime,
     #[deserr(try_from(u8) = unwrap_depth -> Refusal)]
     pub(crate) json_unwrap_depth: u8,
+    pub(crate) supplement_paper_members: SupplementPaperMembers,
+}
+
+/// How the wire names what is said of a paper of a supplement round; an empty name: not at all.
+#[derive(Debug, Clone, Deserr)]
+#[deserr(error = InvalidFields, deny_unknown_fields, validate = members_differ -> InvalidFields)]
+pub(crate) struct SupplementPaperMembers {
+    #[deserr(try_from(String) = set -> Refusal)]
+    pub(crate) name: String,
+    pub(crate) count: String,
+    pub(crate) form: String,
 }
 
 /// [`AfterAmbiguity`] as the profile writes it.
@@ -287,14 +298,23 @@ fn rule_says_something(rule: ReplyRule, location: ValuePointerRef<'_>) -> Result
     }
     // A success by code alone would make an unknown reply a success: the portal's codes are not that certain.
     if rule.outcome == ReplyClass::Accepted && (rule.codes.is_empty() || rule.phrases.is_empty()) {
-        let refusal = Refusal::new(
-            "required",
-            "Thành công cần cả codes và phrases.",
-            "A success needs both codes and phrases.",
-        );
+        let refusal =
+            Refusal::new("required", "Thành công cần cả codes và phrases.", "A success needs both codes and phrases.");
         return Err(InvalidFields::one(place, refusal));
     }
     Ok(rule)
+}
+
+fn members_differ(
+    set: SupplementPaperMembers,
+    location: ValuePointerRef<'_>,
+) -> Result<SupplementPaperMembers, InvalidFields> {
+    let clash = set.name == set.count || set.name == set.form || (set.count == set.form && !set.count.is_empty());
+    if !clash {
+        return Ok(set);
+    }
+    let refusal = Refusal::new("value", "Hai trường trùng tên.", "Two members have the same name.");
+    Err(InvalidFields::one(json_pointer(location), refusal))
 }
 
 fn session_ages_hold(set: SessionSettings, location: ValuePointerRef<'_>) -> Result<SessionSettings, InvalidFields> {
@@ -333,7 +353,11 @@ fn agency(text: String) -> Result<String, Refusal> {
 }
 
 fn header_text(text: String) -> Result<String, Refusal> {
-    if is_header_text(&text) { Ok(text) } else { Err(Refusal::new("value", "Chỉ dùng ký tự ASCII.", "ASCII only.")) }
+    if is_header_text(&text) {
+        Ok(text)
+    } else {
+        Err(Refusal::new("value", "Chỉ dùng ký tự ASCII.", "ASCII only."))
+    }
 }
 
 fn unwrap_depth(levels: u8) -> Result<u8, Refusal> {
@@ -345,5 +369,9 @@ fn at_least_one(number: u64) -> Result<u64, Refusal> {
 }
 
 fn some_rules(rules: Vec<ReplyRule>) -> Result<Vec<ReplyRule>, Refusal> {
-    if rules.is_empty() { Err(Refusal::new("required", "Chưa có quy tắc.", "There are no rules.")) } else { Ok(rules) }
+    if rules.is_empty() {
+        Err(Refusal::new("required", "Chưa có quy tắc.", "There are no rules."))
+    } else {
+        Ok(rules)
+    }
 }

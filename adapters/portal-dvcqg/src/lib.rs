@@ -24,7 +24,9 @@ pub(crate) const NAME: &str = "portal-dvcqg";
 /// How the adapter plugs in.
 pub const CARD: Card = Card {
     name: NAME,
-    summary: Words { vi: "Cổng Dịch vụ công quốc gia: đồng bộ hồ sơ", en: "National Public Service Portal: dossiers" },
+    summary: Words {
+        vi: "Cổng Dịch vụ công quốc gia: đồng bộ hồ sơ", en: "National Public Service Portal: dossiers"
+    },
     defaults: include_str!("../config.toml"),
     secrets: &["account.password"],
     check: |settings| config::Profile::read(settings).map(drop),

@@ -1,7 +1,8 @@
 //! From the gateway's words to the portal's: a dossier, a step. Total (whatever the types hold has its place on the
 //! wire) and pure. Nothing is invented and nothing is cut; what is absent is an empty text.
 
-use lienthong_adapter_kit::wire_time::WireTime;
+use std::collections::BTreeMap;
+
 use lienthong_domain::dossier::{
     Channel, Dossier, DossierCode, DossierState, Fee, OnlinePayment, OtherPaper, Owner, OwnerKind, ResultPaper,
     ReturnMethod, Step, SubmittedPaper, Supplement,
@@ -13,6 +14,7 @@ use lienthong_domain::time::Timestamp;
 
 use crate::catalogue::ProcedureNames;
 use crate::codes::{Codes, PaperReuse, SupplementStatus};
+use crate::config::WireSettings;
 use crate::reason::PersonalTexts;
 use crate::wire::{
     DatabaseItem, DossierItem, FeeItem, IdentityItem, OtherPaperItem, PaperItem, ResultItem, StepItem, SupplementItem,
@@ -21,7 +23,7 @@ use crate::wire::{
 /// What the profile decides about writing.
 pub(crate) struct Mapping<'a> {
     pub(crate) codes: &'a Codes,
-    pub(crate) time: WireTime,
+    pub(crate) wire: &'a WireSettings,
 }
 
 impl Mapping<'_> {
@@ -45,7 +47,7 @@ impl Mapping<'_> {
             fax: personal(owner.fax.as_ref()),
             phone: personal(owner.phone.as_ref()),
             summary: dossier.summary.as_str().to_owned(),
-            submitted_at: self.time.write(dossier.submitted_at),
+            submitted_at: self.wire.time_format.write(dossier.submitted_at),
             received_at: self.time(dossier.received_at),
             due_at: self.time(dossier.due_at),
             refused_at: self.time(dossier.refused_at),
@@ -74,7 +76,7 @@ impl Mapping<'_> {
             dossier: dossier.as_str().to_owned(),
             handled_by: step.handled_by.expose().as_str().to_owned(),
             title: optional(step.title.as_ref()),
-            handled_at: self.time.write(step.handled_at),
+            handled_at: self.wire.time_format.write(step.handled_at),
             department: optional(step.department.as_ref()),
             content: step.content.as_str().to_owned(),
             state: state(step.state),
@@ -124,18 +126,26 @@ impl Mapping<'_> {
         }
     }
 
+    fn supplement_paper(&self, paper: &OtherPaper) -> BTreeMap<String, String> {
+        let OtherPaperItem { name, count, form } = self.other_paper(paper);
+        let names = &self.wire.supplement_paper_members;
+        let members = [(&names.name, name), (&names.count, count), (&names.form, form)];
+        let sent = members.into_iter().filter(|(name, _)| !name.is_empty());
+        sent.map(|(name, value)| (name.clone(), value)).collect()
+    }
+
     fn supplement(&self, round: &Supplement) -> SupplementItem {
         let status = if round.received_at.is_some() { SupplementStatus::Received } else { SupplementStatus::Awaited };
         SupplementItem {
             id: round.id.as_str().to_owned(),
             requested_by: round.requested_by.expose().as_str().to_owned(),
             content: round.content.as_str().to_owned(),
-            requested_at: self.time.write(round.requested_at),
+            requested_at: self.wire.time_format.write(round.requested_at),
             received_by: personal(round.received_by.as_ref()),
             receipt_note: optional(round.receipt_note.as_ref()),
             received_at: self.time(round.received_at),
             status: self.codes.supplement_status.code(&status),
-            papers: round.papers.iter().map(|paper| self.other_paper(paper)).collect(),
+            papers: round.papers.iter().map(|paper| self.supplement_paper(paper)).collect(),
             fees: round.fees.iter().map(|fee| self.fee(fee)).collect(),
             previous_due_at: self.time(round.previous_due_at),
             new_due_at: self.time(round.new_due_at),
@@ -143,7 +153,7 @@ impl Mapping<'_> {
     }
 
     fn time(&self, instant: Option<Timestamp>) -> String {
-        instant.map(|instant| self.time.write(instant)).unwrap_or_default()
+        instant.map(|instant| self.wire.time_format.write(instant)).unwrap_or_default()
     }
 }
 
@@ -155,8 +165,14 @@ pub(crate) fn personal_texts(dossier: &Dossier) -> PersonalTexts {
     for document in owner.identity_documents.iter() {
         texts.add(document.number.expose().as_str());
     }
-    let contacts = [owner.phone.as_ref().map(|text| text.expose().as_str()), owner.email.as_ref().map(|text| text.expose().as_str())];
-    let more = [owner.fax.as_ref().map(|text| text.expose().as_str()), owner.tax_code.as_ref().map(|code| code.expose().as_str())];
+    let contacts = [
+        owner.phone.as_ref().map(|text| text.expose().as_str()),
+        owner.email.as_ref().map(|text| text.expose().as_str()),
+    ];
+    let more = [
+        owner.fax.as_ref().map(|text| text.expose().as_str()),
+        owner.tax_code.as_ref().map(|code| code.expose().as_str()),
+    ];
     contacts.into_iter().chain(more).flatten().for_each(|text| texts.add(text));
     for round in dossier.supplements.iter() {
         texts.add(round.requested_by.expose().as_str());
@@ -199,7 +215,7 @@ pub(crate) const fn true_false(answer: bool) -> &'static str {
     if answer { "True" } else { "False" }
 }
 
-/// `TrangThaiHoSo`, `TrangThai`: the same ten codes in every product seen. Fixed, so that no profile can make a
+/// Trạng thái: the same ten codes in every product seen. Fixed, so that no profile can make a
 /// dossier look further than it is.
 const fn state(state: DossierState) -> &'static str {
     match state {
@@ -216,7 +232,7 @@ const fn state(state: DossierState) -> &'static str {
     }
 }
 
-/// `KenhThucHien`.
+/// Kênh thực hiện.
 const fn channel(channel: Channel) -> &'static str {
     match channel {
         Channel::Direct => "1",
@@ -225,7 +241,7 @@ const fn channel(channel: Channel) -> &'static str {
     }
 }
 
-/// `LoaiDoiTuong`. Other systems use the same digits for other kinds.
+/// Loại đối tượng. Other systems use the same digits for other kinds.
 const fn owner_kind(kind: OwnerKind) -> &'static str {
     match kind {
         OwnerKind::Citizen => "1",
@@ -235,7 +251,7 @@ const fn owner_kind(kind: OwnerKind) -> &'static str {
     }
 }
 
-/// `HinhThuc`: how the result is returned.
+/// Hình thức trả kết quả: how the result is returned.
 const fn return_method(method: ReturnMethod) -> &'static str {
     match method {
         ReturnMethod::Counter => "0",
@@ -243,7 +259,7 @@ const fn return_method(method: ReturnMethod) -> &'static str {
     }
 }
 
-/// `DuocThanhToanTrucTuyen`, as the working document on Quyết định 766/QĐ-TTg counts it.
+/// Thanh toán trực tuyến, as the working document on Quyết định 766/QĐ-TTg counts it.
 const fn online_payment(payment: OnlinePayment) -> &'static str {
     match payment {
         OnlinePayment::None => "0",

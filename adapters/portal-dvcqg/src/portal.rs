@@ -31,7 +31,7 @@ impl NationalPortal {
     }
 
     fn mapping(&self) -> Mapping<'_> {
-        Mapping { codes: &self.client.profile.codes, time: self.client.profile.wire.time_format }
+        Mapping { codes: &self.client.profile.codes, wire: &self.client.profile.wire }
     }
 
     async fn send(&self, dossier: &Dossier, is_updating: bool) -> Result<Result<(), CallFailure>, PortError> {
@@ -69,9 +69,10 @@ impl NationalPortal {
         let number = owner.account_search_number().ok_or_else(no_account)?;
         let services = &self.client.profile.services;
         let service = Service { endpoint: services.account_at, name: wire::FIND_ACCOUNT };
-        let query =
-            wire::AccountQuery { provider: services.account_provider.clone(), number: number.expose().clone() };
-        let found = self.client.ask(service, &query).await.map_err(CallFailure::of_read)?;
+        let query = wire::AccountQuery { provider: services.account_provider.clone(), number: number.expose().clone() };
+        let mut personal = PersonalTexts::default();
+        personal.add(number.expose());
+        let found = self.client.ask(service, &query, &personal).await.map_err(CallFailure::of_read)?;
         found.first().and_then(|item| member(item, wire::reply::ACCOUNT_ID)).and_then(text).ok_or_else(no_account)
     }
 }
@@ -107,13 +108,14 @@ impl DossierPortal for NationalPortal {
         let services = &self.client.profile.services;
         let service = Service { endpoint: services.look_up_at, name: &services.look_up_name };
         let query = wire::DossierQuery { dossier: dossier.as_str().to_owned() };
-        let found = self.client.ask(service, &query).await.map_err(|failure| match failure {
-            // A refusal to answer is not an answer: it proves neither presence nor absence.
-            CallFailure::Rejected { code, .. } => {
-                CallFailure::Unsettled { code, note: "the look-up was refused".to_owned() }.of_read()
-            }
-            other => other.of_read(),
-        })?;
+        let found =
+            self.client.ask(service, &query, &PersonalTexts::default()).await.map_err(|failure| match failure {
+                // A refusal to answer is not an answer: it proves neither presence nor absence.
+                CallFailure::Rejected { code, .. } => {
+                    CallFailure::Unsettled { code, note: "the look-up was refused".to_owned() }.of_read()
+                }
+                other => other.of_read(),
+            })?;
         Ok(if found.is_empty() { Presence::Absent } else { Presence::Present })
     }
 

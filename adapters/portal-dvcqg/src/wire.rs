@@ -1,6 +1,8 @@
 //! The portal's own words: service names, field names and shapes, as the wire has them. Nothing else in this crate
 //! knows them. Types that go out hold personal data in the clear and therefore cannot be printed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 pub(crate) const DESTINATION: &str = "dstcode";
@@ -233,8 +235,9 @@ pub(crate) struct SupplementItem {
     pub(crate) received_at: String,
     #[serde(rename = "TrangThaiBoSung")]
     pub(crate) status: String,
+    /// The members' names are the profile's: they are not known.
     #[serde(rename = "DanhSachGiayToBoSung")]
-    pub(crate) papers: Vec<OtherPaperItem>,
+    pub(crate) papers: Vec<BTreeMap<String, String>>,
     #[serde(rename = "DanhSachLePhiBoSung")]
     pub(crate) fees: Vec<FeeItem>,
     #[serde(rename = "NgayHenTraTruoc")]

@@ -51,7 +51,7 @@ fn adapter(url: &str, more: Value) -> Arc<dyn DossierPortal> {
         "adapter_url": url, "madonvi": of_sandbox.agency,
         "account": { "username": of_sandbox.username, "password": of_sandbox.password },
         "integration_path": of_sandbox.integration_path, "share_path": of_sandbox.share_path,
-        "http": { "connect_timeout_ms": 300, "total_timeout_ms": 500 }
+        "http": { "connect_timeout_ms": 900, "total_timeout_ms": 1000 }
     });
     merge(&mut settings, operator);
     merge(&mut settings, more);
@@ -91,11 +91,14 @@ async fn the_promises_of_the_port() {
 
 #[tokio::test]
 async fn the_promises_with_every_form_of_success_and_every_placement() {
-    for (success_code, placement, prefix) in [
-        (SuccessCode::Number, "query", "VXPAdapter/RestService/forward"),
-        (SuccessCode::DoubleZero, "both", ""),
-    ] {
-        let only = if placement == "query" { vec![DstcodePlacement::Query] } else { PortalSettings::default().dstcode_placements };
+    for (success_code, placement, prefix) in
+        [(SuccessCode::Number, "query", "VXPAdapter/RestService/forward"), (SuccessCode::DoubleZero, "both", "")]
+    {
+        let only = if placement == "query" {
+            vec![DstcodePlacement::Query]
+        } else {
+            PortalSettings::default().dstcode_placements
+        };
         let portal = PortalSettings { success_code, dstcode_placements: only, ..PortalSettings::default() };
         keeps_the_promises(portal, json!({ "dstcode_placement": placement, "adapter_prefix": prefix })).await;
     }
@@ -103,7 +106,7 @@ async fn the_promises_with_every_form_of_success_and_every_placement() {
 
 #[tokio::test]
 async fn the_promises_while_sessions_live_for_a_moment() {
-    let portal = PortalSettings { session_lifetime_ms: 40, ..PortalSettings::default() };
+    let portal = PortalSettings { session_lifetime_ms: 150, ..PortalSettings::default() };
     keeps_the_promises(portal, json!({})).await;
 }
 
@@ -134,7 +137,8 @@ async fn world_with_that_procedure() -> World {
         field_code: "G15-HT02".into(),
         field_name: "Hộ tịch".into(),
     };
-    World::start(PortalSettings { extra_procedures: vec![extra], ..PortalSettings::default() }, json!({})).await
+    let portal = PortalSettings { extra_procedures: vec![extra], ..PortalSettings::default() };
+    World::start(portal, json!({})).await
 }
 
 /// An empty text means absent, so a member that holds one may be there or not.
@@ -142,7 +146,10 @@ fn without_absent(members: &Map<String, Value>) -> Map<String, Value> {
     let is_absent = |value: &Value| *value == json!("") || *value == json!([]);
     let kept = members.iter().filter(|(_, value)| !is_absent(value)).map(|(name, value)| {
         let value = match value {
-            Value::Array(items) => items.iter().map(|item| item.as_object().map_or_else(|| item.clone(), |m| without_absent(m).into())).collect(),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| item.as_object().map_or_else(|| item.clone(), |m| without_absent(m).into()))
+                .collect(),
             other => other.clone(),
         };
         (name.clone(), value)
@@ -188,7 +195,9 @@ async fn an_owner_without_an_account_and_an_unknown_procedure_are_refused_unsent
         merge(&mut written, change);
         deserr::deserialize::<Dossier, _, InvalidFields>(written).unwrap()
     };
-    let online = written(json!({ "channel": "online", "owner": { "identityDocuments": [{ "kind": "personal_number", "number": "001099010000" }] } }));
+    let online = written(
+        json!({ "channel": "online", "owner": { "identityDocuments": [{ "kind": "personal_number", "number": "001099010000" }] } }),
+    );
     let mut unknown = written(json!({ "procedureCode": "9.999999" }));
     unknown.procedure_name = None;
     for refused in [online, unknown] {
@@ -286,11 +295,11 @@ async fn a_wrong_password_is_our_credential() {
 
 #[tokio::test]
 async fn a_session_that_ends_in_between_is_renewed() {
-    let portal = PortalSettings { session_lifetime_ms: 80, ..PortalSettings::default() };
+    let portal = PortalSettings { session_lifetime_ms: 300, ..PortalSettings::default() };
     let world = World::start(portal, json!({})).await;
     for number in 2600..2603 {
         world.portal.insert(&dossier(number, DossierState::Received)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
     }
     assert_eq!(world.sandbox.ledger().len(), 3);
 }
@@ -312,7 +321,8 @@ async fn a_poisoned_dossier_is_refused_with_the_portal_s_reason() {
     let world = World::healthy().await;
     let sample = dossier(2800, DossierState::Received);
     let mut plan = FaultPlan::none();
-    plan.poison.insert(sample.code.as_str().to_owned(), "Nguyễn Thị Ánh Tuyết, số 001099012345: sai địa bàn".to_owned());
+    plan.poison
+        .insert(sample.code.as_str().to_owned(), "Nguyễn Thị Ánh Tuyết, số 001099012345: sai địa bàn".to_owned());
     world.sandbox.set_faults(plan);
     let error = world.portal.insert(&sample).await.unwrap_err();
     let PortErrorKind::Rejected { reason } = &error.kind else { panic!("{error}") };

@@ -3,8 +3,8 @@
 use deserr::Deserr;
 use utoipa::ToSchema;
 
-use crate::list::List;
 use crate::invalid::{InvalidFields, Refusal};
+use crate::list::List;
 use crate::personal::Personal;
 use crate::scalar::{Scalar, ScalarSchema};
 use crate::text::Text;
@@ -86,8 +86,8 @@ impl TaxCode {
 }
 
 impl Scalar for TaxCode {
-    const SCHEMA: ScalarSchema = ScalarSchema::new("Mã số thuế. / Tax code.", 14, "0301234567")
-        .pattern(r"^(\d{10}(-?\d{3})?|\d{12})$");
+    const SCHEMA: ScalarSchema =
+        ScalarSchema::new("Mã số thuế. / Tax code.", 14, "0301234567").pattern(r"^(\d{10}(-?\d{3})?|\d{12})$");
 
     fn parse(text: &str) -> Result<Self, Refusal> {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();

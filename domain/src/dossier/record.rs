@@ -3,12 +3,10 @@
 use deserr::Deserr;
 use utoipa::ToSchema;
 
-use super::{
-    DossierCode, DossierState, Fee, LocalStatus, OtherPaper, Owner, ResultPaper, SubmittedPaper, Supplement,
-};
+use super::{DossierCode, DossierState, Fee, LocalStatus, OtherPaper, Owner, ResultPaper, SubmittedPaper, Supplement};
 use crate::catalogue::ProcedureCode;
-use crate::list::List;
 use crate::invalid::{InvalidFields, Refusal};
+use crate::list::List;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -160,13 +158,18 @@ fn rules_hold(dossier: Dossier, location: deserr::ValuePointerRef<'_>) -> Result
             format!("{place}/receivedAt"),
             Refusal::new(
                 "required",
-                format!("Trạng thái “{}” cần ngày tiếp nhận; thiếu nó hồ sơ không được tính.", dossier.state.vietnamese()),
+                format!(
+                    "Trạng thái “{}” cần ngày tiếp nhận; thiếu nó hồ sơ không được tính.",
+                    dossier.state.vietnamese()
+                ),
                 format!("State `{}` needs the time of receipt; without it the dossier is not counted.", dossier.state),
             ),
         );
     }
     let owner = &dossier.owner;
-    if dossier.channel == Channel::Online && owner.portal_account_id.is_none() && owner.account_search_number().is_none()
+    if dossier.channel == Channel::Online
+        && owner.portal_account_id.is_none()
+        && owner.account_search_number().is_none()
     {
         wrong.push(
             format!("{place}/owner/portalAccountId"),
@@ -192,5 +195,8 @@ fn rules_hold(dossier: Dossier, location: deserr::ValuePointerRef<'_>) -> Result
 
 /// What some systems write to get past the check that a summary is there.
 fn is_placeholder_summary(text: &str) -> bool {
-    matches!(text.trim().to_lowercase().as_str(), "dinhkem" | "đính kèm" | "dinh kem" | "không có" | "n/a" | "null" | "-" | ".")
+    matches!(
+        text.trim().to_lowercase().as_str(),
+        "dinhkem" | "đính kèm" | "dinh kem" | "không có" | "n/a" | "null" | "-" | "."
+    )
 }

@@ -70,7 +70,11 @@ impl StatusMap {
                 mistakes.push(StatusMapMistake {
                     entry,
                     message: Message::new(
-                        format!("“{}” được gửi thành “{}”: cần override_reason.", line.means.vietnamese(), state.vietnamese()),
+                        format!(
+                            "“{}” được gửi thành “{}”: cần override_reason.",
+                            line.means.vietnamese(),
+                            state.vietnamese()
+                        ),
                         format!("`{}` would be sent as `{}`: an override_reason is needed.", line.means, state),
                     ),
                 });

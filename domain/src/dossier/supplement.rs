@@ -4,8 +4,8 @@ use deserr::Deserr;
 use utoipa::ToSchema;
 
 use super::{Fee, OtherPaper};
-use crate::list::List;
 use crate::invalid::InvalidFields;
+use crate::list::List;
 use crate::personal::Personal;
 use crate::text::Text;
 use crate::time::Timestamp;

@@ -99,7 +99,8 @@ const FEE: &[Field] = &[
 const OTHER_PAPER: &[Field] =
     &[row("TenGiayTo", Text, Optional), row("SoLuong", Text, Optional), row("LoaiGiayTo", Text, Optional)];
 
-// The members of the two inner lists are not in the reference; papers and fees of the dossier itself are the likeliest.
+// The members of the two inner lists are not in the reference; the listed papers and the fees of the dossier itself are
+// the likeliest.
 const SUPPLEMENT: &[Field] = &[
     row("HoSoBoSungId", Text, Optional),
     row("NguoiYeuCauBoSung", Text, Optional),
@@ -109,7 +110,7 @@ const SUPPLEMENT: &[Field] = &[
     row("ThongTinTiepNhan", Text, Optional),
     row("NgayTiepNhanBoSung", Time, Optional),
     row("TrangThaiBoSung", Text, Optional),
-    row("DanhSachGiayToBoSung", List(PAPER), Optional),
+    row("DanhSachGiayToBoSung", List(OTHER_PAPER), Optional),
     row("DanhSachLePhiBoSung", List(FEE), Optional),
     row("NgayHenTraTruoc", Time, Optional),
     row("NgayHenTraMoi", Time, Optional),

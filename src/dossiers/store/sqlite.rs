@@ -73,7 +73,13 @@ impl DossierStore for SqliteDossiers {
                         "UPDATE dossier SET steps = steps + ?3, step_state = ?4, updated_at = ?5 \
                          WHERE code = ?1 AND steps = ?2",
                     )?
-                    .execute((&write.code, write.expected_steps, added, write.step_state.as_str(), write.now.micros()))?;
+                    .execute((
+                        &write.code,
+                        write.expected_steps,
+                        added,
+                        write.step_state.as_str(),
+                        write.now.micros(),
+                    ))?;
                 if changed != 1 {
                     return Err(StoreError::Conflict);
                 }

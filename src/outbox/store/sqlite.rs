@@ -33,8 +33,7 @@ const BY_ID: &str = items!("id = ?1");
 const BY_OPERATION: &str = items!("operation_id = ?1 ORDER BY seq LIMIT 1000");
 const DUE: &str = items!("is_head = 1 AND due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2");
 const SENDING: &str = items!("is_head = 1 AND due_at IS NOT NULL AND status = 'sending'");
-const WAITING: &str =
-    items!("status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY seq LIMIT ?1");
+const WAITING: &str = items!("status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY seq LIMIT ?1");
 
 /// The outbox's store on SQLite.
 pub struct SqliteOutbox {
@@ -252,14 +251,7 @@ fn take_lease(
         .prepare_cached(
             "UPDATE outbox SET status = ?2, attempts = ?3, fence = ?4, due_at = ?5, updated_at = ?6 WHERE id = ?1",
         )?
-        .execute((
-            item.id.as_bytes(),
-            item.status.as_str(),
-            item.attempts,
-            item.fence,
-            until.micros(),
-            now.micros(),
-        ))?;
+        .execute((item.id.as_bytes(), item.status.as_str(), item.attempts, item.fence, until.micros(), now.micros()))?;
     Ok(())
 }
 
@@ -366,7 +358,9 @@ fn presence_from(text: &str) -> Option<Presence> {
 
 fn lane_view(connection: &Connection, route: &str, lane: &str) -> Result<LaneView, StoreError> {
     let mut view = connection
-        .prepare_cached("SELECT presence, acknowledged_revision, acknowledged_at FROM lane WHERE route = ?1 AND lane = ?2")?
+        .prepare_cached(
+            "SELECT presence, acknowledged_revision, acknowledged_at FROM lane WHERE route = ?1 AND lane = ?2",
+        )?
         .query_row((route, lane), |row| {
             let presence: Option<String> = row.get(0)?;
             Ok(LaneView {

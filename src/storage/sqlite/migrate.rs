@@ -22,7 +22,9 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
         match found {
             Some(found) if found == wanted.as_ref() => {}
             Some(_) => {
-                return Err(StoreError::Failed(format!("migration {number} ({name}) is not the one this database ran")));
+                return Err(StoreError::Failed(format!(
+                    "migration {number} ({name}) is not the one this database ran"
+                )));
             }
             None => {
                 transaction.execute_batch(sql)?;

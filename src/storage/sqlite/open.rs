@@ -53,8 +53,8 @@ const PRAGMAS: &[(&str, &str, &str)] = &[
 ];
 
 fn connect(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
-    let connection = Connection::open(file)
-        .map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?;
+    let connection =
+        Connection::open(file).map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?;
     connection.busy_timeout(limits.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
     for (name, value, answer) in PRAGMAS {

@@ -266,9 +266,8 @@ fn keep_wal_short(connection: &Connection, wal_bytes: u64, is_wanted: impl Fn() 
     let truncate_beyond_pages = i64::try_from(wal_bytes / 4096).unwrap_or(i64::MAX);
     while is_wanted() {
         thread::sleep(Duration::from_millis(200));
-        let checkpoint = |mode: &str| {
-            connection.query_row(mode, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-        };
+        let checkpoint =
+            |mode: &str| connection.query_row(mode, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
         match checkpoint("PRAGMA wal_checkpoint(PASSIVE)") {
             Ok((_, pages)) if pages > truncate_beyond_pages => {
                 if let Err(error) = checkpoint("PRAGMA wal_checkpoint(TRUNCATE)") {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 fn settings() -> HttpSettings {
     deserr::deserialize::<_, _, InvalidFields>(json!({
-        "connect_timeout_ms": 200, "total_timeout_ms": 400, "most_reply_bytes": 100, "most_in_flight": 2,
+        "connect_timeout_ms": 700, "total_timeout_ms": 800, "most_reply_bytes": 100, "most_in_flight": 2,
         "turn_timeout_ms": 100, "pool_idle_timeout_ms": 1000, "pool_most_idle": 2
     }))
     .unwrap()
@@ -47,7 +47,10 @@ async fn call(url: Url) -> Result<Reply, CallError> {
 fn assert_ambiguous(result: Result<Reply, CallError>) -> String {
     match result {
         Err(CallError::Ambiguous { note }) => {
-            assert!(!note.contains("in-the-url") && !note.contains("in the body") && !note.contains("127.0.0.1"), "{note}");
+            assert!(
+                !note.contains("in-the-url") && !note.contains("in the body") && !note.contains("127.0.0.1"),
+                "{note}"
+            );
             note
         }
         Err(other) => panic!("{other}"),
@@ -115,7 +118,7 @@ async fn a_slow_drip_beyond_the_timeout_is_ambiguous() {
         }
     })
     .await;
-    assert_eq!(assert_ambiguous(call(url).await), "no complete reply within 400 ms");
+    assert_eq!(assert_ambiguous(call(url).await), "no complete reply within 800 ms");
 }
 
 #[tokio::test]
@@ -125,7 +128,7 @@ async fn silence_is_ambiguous() {
         drop(socket);
     })
     .await;
-    assert_eq!(assert_ambiguous(call(url).await), "no complete reply within 400 ms");
+    assert_eq!(assert_ambiguous(call(url).await), "no complete reply within 800 ms");
 }
 
 #[tokio::test]

@@ -31,7 +31,8 @@ fn hours_run_from_00_to_23() {
 #[test]
 fn other_forms_are_chosen_by_name() {
     let afternoon = instant("2026-11-21T15:30:00+07:00");
-    for (name, text) in [("dd/MM/yyyy HH:mm:ss", "21/11/2026 15:30:00"), ("yyyy-MM-dd HH:mm:ss", "2026-11-21 15:30:00")] {
+    for (name, text) in [("dd/MM/yyyy HH:mm:ss", "21/11/2026 15:30:00"), ("yyyy-MM-dd HH:mm:ss", "2026-11-21 15:30:00")]
+    {
         let form: WireTime = deserr::deserialize::<_, _, InvalidFields>(json!(name)).unwrap();
         assert_eq!(form.write(afternoon), text);
         assert_eq!(form.read(text), Ok(afternoon));
@@ -42,8 +43,18 @@ fn other_forms_are_chosen_by_name() {
 #[test]
 fn what_is_not_the_form_or_does_not_exist_is_refused() {
     let wrong = [
-        "", "2026112115300", "202611211530000", "20261121 53000", "20261121153060", "20261121240000", "20260229120000",
-        "20261321120000", "+2261121120000", "2026112112000٣", "0000000000000", "18991231235959",
+        "",
+        "2026112115300",
+        "202611211530000",
+        "20261121 53000",
+        "20261121153060",
+        "20261121240000",
+        "20260229120000",
+        "20261321120000",
+        "+2261121120000",
+        "2026112112000٣",
+        "0000000000000",
+        "18991231235959",
     ];
     for text in wrong {
         assert!(WireTime::Compact.read(text).is_err(), "{text}");

@@ -93,7 +93,13 @@ async fn what_is_lacking_is_refused_with_its_reason_and_not_sent() {
 
 #[tokio::test]
 async fn a_catalogue_that_fails_makes_the_portal_unavailable_and_is_asked_again() {
-    for answer in [Answer::Close, Answer::Silence, Answer::status(500, ""), Answer::ok("?"), Answer::ok(json!({ "error_code": 7 }))] {
+    for answer in [
+        Answer::Close,
+        Answer::Silence,
+        Answer::status(500, ""),
+        Answer::ok("?"),
+        Answer::ok(json!({ "error_code": 7 })),
+    ] {
         let portal = portal(move |_| answer.clone()).await;
         let (port, _) = adapter(&portal.url, json!({}));
         for asked in [2, 3] {

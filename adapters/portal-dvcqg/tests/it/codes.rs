@@ -125,9 +125,23 @@ async fn paper_forms() {
 #[tokio::test]
 async fn a_table_of_the_profile_can_be_corrected() {
     let portal = portal(|_| Answer::ok(fixture!("replies/accepted.json"))).await;
-    let more = json!({ "codes": { "fee_kind": { "fee": "P", "charge": "L" }, "supplement_status": { "awaited": "7" } } });
+    let more =
+        json!({ "codes": { "fee_kind": { "fee": "P", "charge": "L" }, "supplement_status": { "awaited": "7" } } });
     adapter(&portal.url, more).0.insert(&dossier(json!({}))).await.unwrap();
     let item = portal.body_of("DongBoHoSoMC")["data"][0].clone();
-    assert_eq!((&item["DanhSachLePhi"][0]["LoaiPhiLePhi"], &item["DanhSachLePhi"][1]["LoaiPhiLePhi"]), (&json!("L"), &json!("P")));
+    assert_eq!(
+        (&item["DanhSachLePhi"][0]["LoaiPhiLePhi"], &item["DanhSachLePhi"][1]["LoaiPhiLePhi"]),
+        (&json!("L"), &json!("P"))
+    );
     assert_eq!(item["DanhSachHoSoBoSung"][1]["TrangThaiBoSung"], "7");
+}
+
+#[tokio::test]
+async fn the_members_of_a_supplement_paper_are_the_profile_s() {
+    let portal = portal(|_| Answer::ok(fixture!("replies/accepted.json"))).await;
+    let more =
+        json!({ "wire": { "supplement_paper_members": { "name": "TenTepDinhKem", "count": "", "form": "Loai" } } });
+    adapter(&portal.url, more).0.insert(&dossier(json!({}))).await.unwrap();
+    let papers = portal.body_of("DongBoHoSoMC")["data"][0]["DanhSachHoSoBoSung"][0]["DanhSachGiayToBoSung"].clone();
+    assert_eq!(papers, json!([{ "TenTepDinhKem": "Giấy báo tử", "Loai": "0" }]));
 }

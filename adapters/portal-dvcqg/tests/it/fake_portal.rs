@@ -96,7 +96,8 @@ async fn request(socket: &mut TcpStream) -> Option<Asked> {
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if bytes.len() >= end + 4 + length.unwrap_or(0) {
                 let target = head.split(' ').nth(1)?.to_owned();
                 return Some(Asked { target, head, body: serde_json::from_slice(&bytes[end + 4..]).unwrap() });

@@ -46,7 +46,18 @@ async fn what_is_absent_is_an_empty_text_and_never_null() {
         assert_eq!(sent.is_array(), value.is_array(), "{name}");
         assert!(sent.as_array().is_none_or(Vec::is_empty), "{name}");
     }
-    for name in ["SoBienNhan", "MaDoiTuong", "Email", "Fax", "SoDienThoai", "NgayTiepNhan", "NgayHenTra", "NgayTuChoi", "NgayTra", "GhiChu"] {
+    for name in [
+        "SoBienNhan",
+        "MaDoiTuong",
+        "Email",
+        "Fax",
+        "SoDienThoai",
+        "NgayTiepNhan",
+        "NgayHenTra",
+        "NgayTuChoi",
+        "NgayTra",
+        "GhiChu",
+    ] {
         assert_eq!(item[name], "", "{name}");
     }
 }

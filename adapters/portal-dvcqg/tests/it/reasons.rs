@@ -32,7 +32,8 @@ async fn what_we_sent_of_the_person_does_not_come_back() {
 
 #[tokio::test]
 async fn a_step_s_officer_does_not_come_back() {
-    let portal = portal(|_| Answer::ok(json!({ "error_code": 1, "message": "Cán bộ Lê Văn Cảnh không có quyền" }))).await;
+    let portal =
+        portal(|_| Answer::ok(json!({ "error_code": 1, "message": "Cán bộ Lê Văn Cảnh không có quyền" }))).await;
     let error = adapter(&portal.url, json!({})).0.append_step(&code(), &step(json!({}))).await.unwrap_err();
     assert!(reason(&error).0.ends_with("Cán bộ […] không có quyền"));
 }

@@ -69,7 +69,10 @@ async fn phrases_fit_in_composed_and_decomposed_unicode() {
     });
     assert_ne!(decomposed, "thành công");
     assert_eq!(insert(json!({ "error_code": 0, "message": decomposed })).await, "accepted");
-    assert_eq!(insert(json!({ "error_code": 0, "message": "d\u{323}a\u{303} \u{111}\u{61}\u{303} tồn tại" })).await, "already_exists");
+    assert_eq!(
+        insert(json!({ "error_code": 0, "message": "d\u{323}a\u{303} \u{111}\u{61}\u{303} tồn tại" })).await,
+        "already_exists"
+    );
     let more = json!({ "reply": { "rules": [{ "outcome": "accepted", "codes": ["0"], "phrases": [decomposed] }] } });
     let reply = Answer::ok(json!({ "error_code": 0, "message": "Thành công" }));
     assert_eq!(kind(insert_answered(reply, more).await), "accepted");
@@ -127,7 +130,9 @@ async fn a_retryable_reply_is_one_that_the_profile_names() {
 
 #[tokio::test]
 async fn the_upstream_code_is_kept_only_if_it_looks_like_one() {
-    for (code, kept) in [("-99", Some("-99")), ("E.12_a", Some("E.12_a")), ("001099012345", None), ("Nguyễn Văn An", None)] {
+    for (code, kept) in
+        [("-99", Some("-99")), ("E.12_a", Some("E.12_a")), ("001099012345", None), ("Nguyễn Văn An", None)]
+    {
         let reply = Answer::ok(json!({ "error_code": code, "message": "?" }));
         let error = insert_answered(reply, json!({})).await.unwrap_err();
         assert_eq!(error.upstream_code.as_deref(), kept);

@@ -19,10 +19,7 @@ fn places(outcome: Result<(), InvalidFields>) -> Vec<String> {
 #[test]
 fn the_defaults_lack_only_the_province_s_own() {
     let defaults = CARD.default_settings().unwrap();
-    assert_eq!(
-        places((CARD.check)(&defaults)),
-        ["/account/password", "/account/username", "/adapter_url", "/madonvi"]
-    );
+    assert_eq!(places((CARD.check)(&defaults)), ["/account/password", "/account/username", "/adapter_url", "/madonvi"]);
     assert_eq!(places((CARD.check)(&settings("http://10.0.0.5:8080", json!({})))), Vec::<String>::new());
 }
 
@@ -36,7 +33,7 @@ fn every_mistake_is_reported_at_once() {
             "session": { "max_age_ms": 10, "renew_before_ms": 10 },
             "http": { "total_timeout_ms": "long", "most_in_flight": 0 },
             "headers": { "Bad Header": "x", "Accept": 5 },
-            "wire": { "time_format": "hh:mm", "json_unwrap_depth": 9 },
+            "wire": { "time_format": "hh:mm", "json_unwrap_depth": 9, "supplement_paper_members": { "name": "SoLuong" } },
             "after_ambiguity": { "append_step": "resend", "insert": "hope" },
             "catalogue": { "most_procedures": 0 },
             "codes": { "fee_kind": { "fee": "1", "charge": "1" }, "paper_form": { "copy": "", "photo": "9" } },
@@ -49,11 +46,28 @@ fn every_mistake_is_reported_at_once() {
     );
     let places = places((CARD.check)(&wrong));
     for expected in [
-        "/account/password", "/adapter_url", "/after_ambiguity/insert", "/catalogue/most_procedures",
-        "/codes/fee_kind/fee", "/codes/paper_form/copy", "/codes/paper_form/photo", "/dstcode_placement",
-        "/headers/Accept", "/http/total_timeout_ms", "/http_status/not_taken/0", "/login_path", "/madonvi",
-        "/reply/rules/0", "/reply/rules/1", "/reply/rules/2/outcome", "/reply/rules/3", "/session/max_age_ms", "/surprise",
-        "/wire/json_unwrap_depth", "/wire/time_format",
+        "/account/password",
+        "/adapter_url",
+        "/after_ambiguity/insert",
+        "/catalogue/most_procedures",
+        "/codes/fee_kind/fee",
+        "/codes/paper_form/copy",
+        "/codes/paper_form/photo",
+        "/dstcode_placement",
+        "/headers/Accept",
+        "/http/total_timeout_ms",
+        "/http_status/not_taken/0",
+        "/login_path",
+        "/madonvi",
+        "/reply/rules/0",
+        "/reply/rules/1",
+        "/reply/rules/2/outcome",
+        "/reply/rules/3",
+        "/session/max_age_ms",
+        "/surprise",
+        "/wire/json_unwrap_depth",
+        "/wire/supplement_paper_members",
+        "/wire/time_format",
     ] {
         assert!(places.iter().any(|place| place == expected), "{expected} is not in {places:?}");
     }

@@ -41,7 +41,7 @@ pub(crate) fn settings(url: &str, more: Value) -> Value {
         "adapter_url": url, "madonvi": "000.00.00.H15",
         "account": { "username": "h15", "password": "mật-khẩu" },
         "integration_path": "/mapi/integration", "share_path": "/mapi/share",
-        "http": { "connect_timeout_ms": 300, "total_timeout_ms": 600 }
+        "http": { "connect_timeout_ms": 900, "total_timeout_ms": 1000 }
     });
     merge(&mut settings, test);
     merge(&mut settings, more);
