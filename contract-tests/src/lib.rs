@@ -1,3 +1,8 @@
-//! Promises, checked: what every adapter, the API and the code base must keep.
+//! Promises, checked: what every adapter, the API and the code base must keep. Scenarios are functions of their volume:
+//! the tests run them small, `cargo xtask prove` runs them whole.
+#![allow(clippy::print_stdout, reason = "proofs and benchmarks print what they found")]
 
+pub mod gateway;
+pub mod load;
 pub mod port_suites;
+pub mod scenarios;

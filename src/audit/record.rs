@@ -51,7 +51,7 @@ impl Outcome {
 /// The salted commitment to a body: proves the body to whoever has it and its salt, and tells nothing to anyone else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BodyCommitment {
-    #[serde(serialize_with = "as_hex")]
+    #[serde(serialize_with = "as_text")]
     pub commit: Hash,
     /// Length of the body in bytes.
     pub len: u64,
@@ -148,6 +148,6 @@ pub(super) struct Record<'a> {
     pub(super) v: u8,
 }
 
-fn as_hex<S: serde::Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&super::recorder::hex(hash))
+fn as_text<S: serde::Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&super::recorder::text_of(hash))
 }

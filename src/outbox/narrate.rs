@@ -5,6 +5,9 @@ use super::{Item, Status};
 use crate::audit::{Draft, Kind, Outcome, Recorder, SealedRecord};
 use crate::storage::StoreError;
 
+/// Characters of a problem's kind and the other side's code that fit into a record.
+const MOST_CODE: usize = 64;
+
 /// What moved the item.
 pub(super) enum Event<'a> {
     /// It was claimed; its request is about to leave.
@@ -28,7 +31,7 @@ pub(super) fn record(
         Event::Settled(settlement) => {
             let kind = if item.status == Status::Unknown { Kind::Lookup } else { Kind::Outcome };
             let code = settlement.problem.as_ref().map(|problem| match &problem.upstream_code {
-                Some(code) => format!("{}:{code}", problem.kind),
+                Some(code) => format!("{}:{code}", problem.kind).chars().take(MOST_CODE).collect(),
                 None => problem.kind.clone(),
             });
             (kind, settlement.operation, code)

@@ -1,3 +1,4 @@
 //! Promises, checked: one module a subject.
 
 mod portal_dvcqg;
+mod scenarios;

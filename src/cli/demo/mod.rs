@@ -98,6 +98,8 @@ fn faults(options: &Options) -> FaultPlan {
         if let Some(faults) = plan.operations.get_mut(operation.name()) {
             // A portal that refuses good dossiers at random would make the last table say nothing.
             faults.refuse = 0.0;
+            // One lost session is felt by every call under way: rarer than the others, or it is all there is to see.
+            faults.session_expired = faults.session_expired.min(0.001);
         }
     }
     plan

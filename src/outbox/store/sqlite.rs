@@ -121,7 +121,15 @@ impl OutboxStore for SqliteOutbox {
                 for item in &orphans {
                     lose_lease(transaction, item, now, &recorder)?;
                 }
-                Ok(orphans.len())
+                // Whoever was looking into these has gone too; their state does not change.
+                let looked_into = transaction
+                    .connection
+                    .prepare_cached(
+                        "UPDATE outbox SET fence = fence + 1, due_at = ?1 \
+                         WHERE is_head = 1 AND status = 'unknown' AND due_at IS NOT NULL AND due_at > ?1",
+                    )?
+                    .execute([now.micros()])?;
+                Ok(orphans.len() + looked_into)
             })
             .await
     }

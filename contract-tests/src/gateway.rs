@@ -1,0 +1,210 @@
+//! A gateway to test: in this process, or as the real program that can be killed.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use lienthong::adapters::CARDS;
+use lienthong::config::{self, Loaded};
+use lienthong::wiring::Gateway;
+use lienthong_domain::time::SystemClock;
+use lienthong_sandbox::PortalSettings;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The key of the client that may write for all of province H15.
+pub const KEY: &str = "test-only-key-of-the-province-0123456789abcdef";
+/// The key of a client that may write for H15.61 and below only.
+pub const WARD_KEY: &str = "test-only-key-of-a-ward-0123456789abcdef0123";
+
+/// A configuration file in a folder of its own, with a gateway's data and keys beside it.
+pub struct Deployment {
+    folder: TempDir,
+    pub file: PathBuf,
+    pub address: SocketAddr,
+}
+
+impl Deployment {
+    /// `more` is TOML laid over what a test needs: quick retries, two clients, the sandbox as the portal.
+    pub fn new(portal_url: &str, more: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let portal = PortalSettings::default();
+        let mut settings: toml::Table = format!(
+            r#"
+server.listen = "{address}"
+storage = {{ data_folder = {:?}, keys_folder = {:?}, least_free_bytes = 0, least_free_percent = 0 }}
+outbox = {{ most_in_flight = 64, claim_batch = 64, retry_delays_ms = [20, 50, 100, 250], look_up_delay_ms = 20, poll_ms = 100, credential_pause_ms = 300, breaker = {{ failures_in_a_row = 1000, failure_percent = 100, first_pause_ms = 50, longest_pause_ms = 200 }} }}
+log = {{ filter = "warn", format = "json" }}
+agencies = [
+    {{ code = "H15", name = "Ủy ban nhân dân tỉnh" }},
+    {{ code = "H15.50", name = "Trung tâm", parent = "H15" }},
+    {{ code = "H15.61", name = "Phường", parent = "H15" }},
+]
+clients = [
+    {{ id = "province", agencies = ["H15"], key = "{KEY}" }},
+    {{ id = "ward", agencies = ["H15.61"], key = "{WARD_KEY}" }},
+]
+[adapters.portal-dvcqg]
+adapter_url = "{portal_url}"
+madonvi = "{}"
+integration_path = "{}"
+share_path = "{}"
+account = {{ username = "{}", password = "{}" }}
+http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64 }}
+"#,
+            folder.path().join("data"),
+            folder.path().join("keys"),
+            portal.agency,
+            portal.integration_path,
+            portal.share_path,
+            portal.username,
+            portal.password,
+        )
+        .parse()?;
+        lay_over(&mut settings, more.parse().context("the test's own settings")?);
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, toml::to_string(&settings)?)?;
+        Ok(Self { folder, file, address })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn load(&self) -> Result<Loaded> {
+        config::load(Some(&self.file), std::iter::empty(), CARDS).map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))
+    }
+
+    /// Starts the gateway in this process.
+    pub async fn start(&self) -> Result<Gateway> {
+        Gateway::start(&self.load()?, CARDS, Arc::new(SystemClock)).await
+    }
+
+    /// The program with this deployment's configuration; the command is still to be given.
+    pub fn command(&self) -> Result<Command> {
+        let mut command = Command::new(program()?);
+        command.arg("--config").arg(&self.file);
+        Ok(command)
+    }
+
+    /// Starts the gateway as a program of its own and waits until it is ready; returns how long that took.
+    pub async fn spawn(&self) -> Result<(Program, Duration)> {
+        let started = Instant::now();
+        let log = std::fs::File::options().create(true).append(true).open(self.folder().join("gateway.log"))?;
+        let child = self
+            .command()?
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let mut program = Program(child);
+        loop {
+            if ready(&self.url()).await.is_ok() {
+                return Ok((program, started.elapsed()));
+            }
+            if let Some(status) = program.0.try_wait()? {
+                let log = std::fs::read_to_string(self.folder().join("gateway.log")).unwrap_or_default();
+                bail!("the gateway ended with {status}: {log}");
+            }
+            if started.elapsed() > Duration::from_secs(30) {
+                bail!("the gateway is not ready after 30 s");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn lay_over(under: &mut toml::Table, over: toml::Table) {
+    for (name, value) in over {
+        match (under.get_mut(&name), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => lay_over(under, over),
+            (_, value) => {
+                under.insert(name, value);
+            }
+        }
+    }
+}
+
+/// A running gateway program; ends with the value.
+pub struct Program(Child);
+
+impl Program {
+    /// `kill -9`.
+    pub fn kill(mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program, built in the profile of the caller if it is not there or stale.
+pub fn program() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let built = PROGRAM.get_or_init(|| {
+        let mut build = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+        build.args(["build", "--quiet", "--locked", "--package", "lienthong", "--message-format=json-render-diagnostics"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let output = build.stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+        let messages = String::from_utf8_lossy(&output.stdout);
+        let executable = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+            let is_ours = message.pointer("/target/name")?.as_str()? == "lienthong";
+            message.get("executable")?.as_str().filter(|_| is_ours).map(PathBuf::from)
+        });
+        executable.ok_or_else(|| "cargo build made no program".to_owned())
+    });
+    built.as_deref().map_err(|reason| anyhow::anyhow!("{reason}"))
+}
+
+/// What `/readyz` says.
+pub async fn ready(url: &str) -> Result<Value> {
+    Ok(client().get(format!("{url}/readyz")).send().await?.error_for_status()?.json().await?)
+}
+
+/// Items of a status, as `/readyz` counts them.
+pub async fn count(url: &str, status: &str) -> Result<u64> {
+    Ok(ready(url).await?.pointer(&format!("/outbox/{status}")).and_then(Value::as_u64).unwrap_or(0))
+}
+
+/// Until the given statuses are empty.
+pub async fn wait_until_none(url: &str, statuses: &[&str], limit: Duration) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let ready = ready(url).await?;
+        let count = |status: &&str| ready.pointer(&format!("/outbox/{status}")).and_then(Value::as_u64).unwrap_or(0);
+        let waiting: u64 = statuses.iter().map(count).sum();
+        if waiting == 0 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{waiting} items still wait: {ready}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// One HTTP client for everything here.
+pub fn client() -> &'static reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
+        builder.build().unwrap_or_default()
+    })
+}

@@ -1,0 +1,98 @@
+//! One dossier in so many is refused by the portal whatever is done: it parks its own lane, its dead letter says why,
+//! and the others do not notice.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use lienthong_sandbox::{FaultPlan, Sandbox, Settings};
+use serde_json::Value;
+
+use crate::gateway::{Deployment, KEY, client, wait_until_none};
+use crate::load::{Ledger, Load, Verdict};
+
+/// What the portal says of the poison.
+pub const REASON: &str = "Trường GhiChu: vượt quá 2000 ký tự";
+
+#[derive(Debug)]
+pub struct Report {
+    pub dossiers: usize,
+    pub poisoned: usize,
+    /// From acknowledgement to effect, of the dossiers that are not poisoned.
+    pub p99: Duration,
+    pub verdict: Verdict,
+    /// The operation of one poisoned dossier, as its sender sees it.
+    pub dead_letter: Option<Value>,
+}
+
+/// Every `one_in`-th dossier is poison; none if it is 0.
+pub async fn run(dossiers: usize, one_in: usize) -> Result<Report> {
+    let load = Load { day: "261124", dossiers, states: 3, with_steps: false, connections: 16 };
+    let poison: Vec<String> = match one_in {
+        0 => Vec::new(),
+        one_in => (1..=dossiers).filter(|n| n % one_in == one_in / 2).map(|n| load.code(n)).collect(),
+    };
+    let mut faults = FaultPlan::none();
+    faults.poison = poison.iter().map(|code| (code.clone(), REASON.to_owned())).collect();
+    let sandbox = Sandbox::start(Settings { faults, ..Settings::default() }).await?;
+    let deployment = Deployment::new(&sandbox.url(), "")?;
+    let gateway = deployment.start().await?;
+    let mut acknowledged = load.play(&deployment.url()).await?;
+    wait_until_open_are(&deployment.url(), poison.len()).await?;
+    let dead_letter = match poison.first() {
+        Some(code) => Some(first_operation(&deployment.url(), code).await?),
+        None => None,
+    };
+    acknowledged.retain(|code, _| !poison.contains(code));
+    let effects = sandbox.ledger();
+    let verdict = Verdict::of(&acknowledged, &effects);
+    let p99 = p99(&acknowledged, &effects);
+    gateway.stop().await;
+    sandbox.stop().await;
+    Ok(Report { dossiers, poisoned: poison.len(), p99, verdict, dead_letter })
+}
+
+/// Each poisoned lane keeps its first message dead and the two behind it waiting.
+async fn wait_until_open_are(url: &str, poisoned: usize) -> Result<()> {
+    let limit = Duration::from_secs(120);
+    if poisoned == 0 {
+        return wait_until_none(url, &["accepted", "sending", "retry", "unknown", "dead"], limit).await;
+    }
+    let deadline = std::time::Instant::now() + limit;
+    loop {
+        let ready = crate::gateway::ready(url).await?;
+        let count = |status: &str| ready.pointer(&format!("/outbox/{status}")).and_then(Value::as_u64).unwrap_or(0);
+        let poisoned = poisoned as u64;
+        if count("dead") == poisoned && count("accepted") == 2 * poisoned && count("sending") + count("retry") == 0 {
+            return Ok(());
+        }
+        if std::time::Instant::now() > deadline {
+            anyhow::bail!("the poison did not stand alone: {ready}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn first_operation(url: &str, code: &str) -> Result<Value> {
+    let get = |path: String| async move {
+        let answer = client().get(path).bearer_auth(KEY).send().await?;
+        answer.error_for_status()?.json::<Value>().await
+    };
+    Ok(get(format!("{url}/v1/dossiers/{code}")).await?["sync"].clone())
+}
+
+fn p99(acknowledged: &Ledger, effects: &[lienthong_sandbox::LedgerEntry]) -> Duration {
+    let effect_at: HashMap<(&str, &str), jiff::Timestamp> =
+        effects.iter().map(|entry| ((entry.code.as_str(), entry.mark.as_str()), entry.at)).collect();
+    let mut waits: Vec<i64> = Vec::new();
+    for (code, messages) in acknowledged {
+        for message in messages {
+            if let Some(at) = effect_at.get(&(code.as_str(), message.mark.as_str())) {
+                waits.push((at.as_microsecond() - message.at.as_microsecond()).max(0));
+            }
+        }
+    }
+    waits.sort_unstable();
+    let at = waits.len().saturating_sub(1) * 99 / 100;
+    Duration::from_micros(waits.get(at).copied().unwrap_or(0).unsigned_abs())
+}

@@ -1,0 +1,40 @@
+//! The scenarios of `cargo xtask prove`, small.
+
+use std::time::Duration;
+
+use lienthong_contract_tests::scenarios::{ambiguity, kills, poison};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_ten_kills_every_acknowledged_message_has_taken_effect_once_and_in_order() {
+    let report = kills::run(10, 7).await.unwrap();
+    assert!(report.verdict.is_exact(), "{report:?}");
+    assert!(report.verdict.messages >= 10 * 60 * 8);
+    assert!(report.slowest_start <= Duration::from_secs(3), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_take_effect_and_then_time_out_neither_lose_nor_double_anything() {
+    let report = ambiguity::exact(800, 7).await.unwrap();
+    assert!(report.verdict.is_exact(), "{report:?}");
+    assert!(report.ambiguous > 100, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_repeated_steps_are_kept_each_ambiguous_step_stands_parked_and_no_other() {
+    let report = ambiguity::parked(400, 7).await.unwrap();
+    assert!(report.verdict.is_exact(), "{report:?}");
+    assert!(report.ambiguous > 20, "{report:?}");
+    assert_eq!(report.parked, report.ambiguous, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_dossier_parks_its_own_lane_and_its_dead_letter_names_field_and_reason() {
+    let report = poison::run(300, 100).await.unwrap();
+    assert_eq!(report.poisoned, 3);
+    assert!(report.verdict.is_exact(), "{report:?}");
+    let sync = report.dead_letter.unwrap();
+    assert_eq!(sync["status"], "dead");
+    assert_eq!(sync["problem"]["kind"], "rejected");
+    assert!(sync["problem"]["reason"]["vi"].as_str().unwrap().contains("GhiChu"), "{sync}");
+    assert!(sync["problem"]["reason"]["vi"].as_str().unwrap().contains("vượt quá 2000 ký tự"), "{sync}");
+}

@@ -1,0 +1,216 @@
+//! A running gateway with the simulated portal behind it, and answers that are checked in one place.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use lienthong::wiring::Gateway;
+use lienthong_contract_tests::gateway::{Deployment, KEY, client, wait_until_none};
+use lienthong_contract_tests::load;
+use lienthong_sandbox::{Sandbox, Settings};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+/// What is not finished by itself.
+const MOVING: &[&str] = &["accepted", "sending", "retry"];
+
+pub struct World {
+    pub sandbox: Sandbox,
+    pub deployment: Deployment,
+    gateway: Option<Gateway>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(Settings::default(), "").await
+    }
+
+    /// `more` is TOML laid over the test's configuration.
+    pub async fn with(portal: Settings, more: &str) -> Self {
+        let sandbox = Sandbox::start(portal).await.unwrap();
+        let deployment = Deployment::new(&sandbox.url(), more).unwrap();
+        let gateway = Some(deployment.start().await.unwrap());
+        Self { sandbox, deployment, gateway }
+    }
+
+    /// Stops the gateway and starts it again on the same folder.
+    pub async fn restart(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
+        self.gateway = Some(self.deployment.start().await.unwrap());
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        client().request(method, format!("{}{path}", self.deployment.url()))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path).bearer_auth(KEY)).await
+    }
+
+    pub async fn put(&self, code: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PUT, &dossier_path(code)).bearer_auth(KEY).json(body)).await
+    }
+
+    /// A PUT of exactly these bytes.
+    pub async fn put_bytes(&self, code: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let request = self.request(Method::PUT, &dossier_path(code)).header("content-type", "application/json");
+        Answer::of(request.bearer_auth(KEY).body(body.into())).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("Idempotency-Key", key);
+        Answer::of(request.bearer_auth(KEY).json(body)).await
+    }
+
+    pub async fn steps(&self, code: &str, key: &str, body: &Value) -> Answer {
+        self.post(&format!("{}/steps", dossier_path(code)), key, body).await
+    }
+
+    /// Until nothing moves any more: delivered, or waiting for a person.
+    pub async fn settle(&self) {
+        wait_until_none(&self.deployment.url(), MOVING, Duration::from_secs(30)).await.unwrap();
+    }
+
+    /// Until the condition holds of the answer to a GET.
+    pub async fn wait_for(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let found = self.get(path).await.json();
+            if holds(&found) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{path} stays at {found}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Nothing is stored, nothing waits, and the portal has seen no effect.
+    pub async fn nothing_happened(&self, what: &str) {
+        let list = self.get("/v1/dossiers").await.json();
+        assert_eq!(list["items"], json!([]), "{what}: something was stored");
+        let ready = lienthong_contract_tests::gateway::ready(&self.deployment.url()).await.unwrap();
+        assert_eq!(ready["outbox"], json!({}), "{what}: something waits to be sent");
+        assert!(self.sandbox.ledger().is_empty(), "{what}: the portal was told {:?}", self.sandbox.ledger());
+    }
+
+    /// `lienthong …` beside the running gateway.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        let mut command = self.deployment.command().unwrap();
+        command.args(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+}
+
+pub fn dossier_path(code: &str) -> String {
+    format!("/v1/dossiers/{code}")
+}
+
+/// A small valid dossier with one member changed, named by its JSON Pointer; tables on the way are made.
+pub fn dossier_with(pointer: &str, value: Value) -> Value {
+    let mut body = load::dossier("received", "");
+    // An empty note would be refused.
+    body.as_object_mut().unwrap().remove("note");
+    set(&mut body, pointer, value);
+    body
+}
+
+pub fn dossier(state: &str) -> Value {
+    dossier_with("/state", json!(state))
+}
+
+pub fn set(body: &mut Value, pointer: &str, value: Value) {
+    let (above, name) = pointer.rsplit_once('/').unwrap();
+    let parent = body.pointer_mut(above).unwrap_or_else(|| panic!("there is no {above}"));
+    match parent {
+        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+        other => other[name] = value,
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let answer = Self { status, headers, text };
+        assert!(status < 500, "{answer:?}");
+        if status >= 400 {
+            answer.is_a_whole_problem();
+        }
+        answer
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Accepted with this status.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    /// Refused with this status and this code.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        let problem = self.json();
+        assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{problem}");
+        self
+    }
+
+    /// Refused as a request with wrong fields: exactly these places with these codes, in any order.
+    #[track_caller]
+    pub fn wrong_fields(self, expected: &[(&str, &str)]) -> Self {
+        let answer = self.refused(400, "request.invalid");
+        let mut expected: Vec<(String, String)> =
+            expected.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
+        expected.sort();
+        let mut found = answer.errors();
+        found.sort();
+        assert_eq!(found, expected, "{}", answer.text);
+        answer
+    }
+
+    /// Place and code of each wrong field.
+    pub fn errors(&self) -> Vec<(String, String)> {
+        let text = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
+        let problem = self.json();
+        problem["errors"].as_array().unwrap().iter().map(|e| (text(e, "pointer"), text(e, "code"))).collect()
+    }
+
+    /// What every 4xx and 5xx looks like, whoever made it.
+    fn is_a_whole_problem(&self) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem = self.json();
+        for name in ["type", "title", "detail", "code", "traceId"] {
+            let text = problem[name].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "a problem without {name}: {problem}");
+        }
+        assert_eq!(problem["status"], self.status, "{problem}");
+        let kind = problem["type"].as_str().unwrap();
+        assert_eq!(kind, format!("urn:lienthong:problem:{}", problem["code"].as_str().unwrap()));
+        assert_eq!(self.header("api-version"), lienthong::http::openapi::API_VERSION, "{self:?}");
+        assert_eq!(self.header("x-request-id"), problem["traceId"].as_str().unwrap());
+        assert!(matches!(self.header("content-language"), "vi" | "en"), "{self:?}");
+        for error in problem["errors"].as_array().into_iter().flatten() {
+            let pointer = error["pointer"].as_str().unwrap();
+            assert!(pointer.is_empty() || pointer.starts_with('/') || pointer.starts_with("#/"), "{error}");
+            assert!(!error["message"].as_str().unwrap().is_empty(), "{error}");
+        }
+    }
+}

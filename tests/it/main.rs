@@ -1,0 +1,7 @@
+//! What the gateway's own parts promise, one module a part.
+
+mod audit;
+mod bodies;
+mod keys;
+mod outbox_store;
+mod stores;

@@ -1,0 +1,172 @@
+//! The outbox store: order in a lane, leases, what parks and what goes on.
+
+use lienthong::outbox::store::{Decision, OutboxStore, Settlement, enqueue};
+use lienthong::outbox::{Claimed, Learned, NewItem, Problem, Status, TRANSITIONS, may_follow};
+use lienthong::storage::StoreError;
+use lienthong_domain::port::Presence;
+use lienthong_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::stores::Stores;
+
+const ROUTE: &str = "test-route";
+const LEASE: i64 = 1000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_micros(1_800_000_000_000_000).plus_millis(millis)
+}
+
+async fn add(stores: &Stores, lane: &str, ordinal: i64) -> Uuid {
+    let body = stores.bodies.seal(format!("{lane} {ordinal}").as_bytes()).unwrap();
+    let item = NewItem {
+        id: Uuid::now_v7(),
+        operation_id: Uuid::now_v7(),
+        client_id: "client".into(),
+        agency_id: "H15".into(),
+        route: ROUTE,
+        lane: lane.into(),
+        kind: "test",
+        ordinal,
+        body_id: body.id,
+        accepted_at: at(0),
+    };
+    let id = item.id;
+    let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
+        transaction.keep_body(&body)?;
+        enqueue(transaction, &item)
+    };
+    stores.database.writer.accept(work).await.unwrap();
+    id
+}
+
+async fn claim(stores: &Stores, now: i64) -> Vec<Claimed> {
+    stores.outbox.claim(at(now), LEASE, 10).await.unwrap()
+}
+
+fn settlement(claimed: &Claimed, to: Status, due: Option<i64>) -> Settlement {
+    Settlement {
+        id: claimed.item.id,
+        fence: claimed.item.fence,
+        operation: "test",
+        to,
+        due_at: due.map(at),
+        problem: None,
+        learned: Learned::default(),
+        now: at(1),
+    }
+}
+
+async fn status(stores: &Stores, id: Uuid) -> Status {
+    stores.outbox.item(id).await.unwrap().unwrap().status
+}
+
+#[tokio::test]
+async fn a_lane_sends_one_item_at_a_time_in_order_and_lanes_do_not_wait_for_each_other() {
+    let stores = Stores::open();
+    let (first, second) = (add(&stores, "a", 1).await, add(&stores, "a", 2).await);
+    let other = add(&stores, "b", 1).await;
+    let claimed = claim(&stores, 1).await;
+    assert_eq!(claimed.iter().map(|c| c.item.id).collect::<Vec<_>>(), [first, other]);
+    assert!(claim(&stores, 1).await.is_empty());
+    assert!(stores.outbox.settle(settlement(&claimed[0], Status::Delivered, None)).await.unwrap());
+    let next = claim(&stores, 1).await;
+    assert_eq!(next.iter().map(|c| c.item.id).collect::<Vec<_>>(), [second]);
+}
+
+#[tokio::test]
+async fn a_refused_item_parks_its_lane_until_an_operator_decides() {
+    let stores = Stores::open();
+    let (first, second) = (add(&stores, "a", 1).await, add(&stores, "a", 2).await);
+    let claimed = claim(&stores, 1).await;
+    stores.outbox.settle(settlement(&claimed[0], Status::Dead, None)).await.unwrap();
+    assert!(claim(&stores, 1_000_000).await.is_empty());
+    assert_eq!(stores.outbox.waiting(10).await.unwrap()[0].id, first);
+    let reason = Problem { kind: "operator".into(), upstream_code: None, note: Some("sent by hand".into()), reason: None };
+    let decision = Decision { id: first, to: Status::Skipped, problem: Some(reason), now: at(2) };
+    stores.outbox.decide(decision).await.unwrap();
+    assert_eq!(claim(&stores, 3).await[0].item.id, second);
+}
+
+#[tokio::test]
+async fn an_operator_may_not_do_what_the_table_does_not_have() {
+    let stores = Stores::open();
+    let id = add(&stores, "a", 1).await;
+    let skip = Decision { id, to: Status::Skipped, problem: None, now: at(1) };
+    assert_eq!(stores.outbox.decide(skip).await.err(), Some(StoreError::NotApplicable));
+    let unknown = Decision { id: Uuid::now_v7(), to: Status::Retry, problem: None, now: at(1) };
+    assert_eq!(stores.outbox.decide(unknown).await.err(), Some(StoreError::NotApplicable));
+    assert_eq!(status(&stores, id).await, Status::Accepted);
+}
+
+#[tokio::test]
+async fn whoever_lost_the_lease_can_no_longer_write_and_the_item_is_of_unknown_outcome() {
+    let stores = Stores::open();
+    let id = add(&stores, "a", 1).await;
+    let paused = claim(&stores, 1).await;
+    assert!(claim(&stores, LEASE).await.is_empty());
+    // The lease is over: the item is taken back, not sent again.
+    assert!(claim(&stores, LEASE + 1).await.is_empty());
+    assert_eq!(status(&stores, id).await, Status::Unknown);
+    assert!(!stores.outbox.settle(settlement(&paused[0], Status::Delivered, None)).await.unwrap());
+    let looked_into = claim(&stores, LEASE + 2).await;
+    assert_eq!((looked_into[0].item.status, looked_into[0].item.lost_leases), (Status::Unknown, 1));
+}
+
+#[tokio::test]
+async fn after_a_restart_every_lease_is_an_orphan_and_parked_items_stay_parked() {
+    let stores = Stores::open();
+    let (sending, parked) = (add(&stores, "a", 1).await, add(&stores, "b", 1).await);
+    let claimed = claim(&stores, 1).await;
+    stores.outbox.settle(settlement(&claimed[1], Status::Unknown, None)).await.unwrap();
+    assert_eq!(stores.outbox.take_back_leases(at(2)).await.unwrap(), 1);
+    assert_eq!(status(&stores, sending).await, Status::Unknown);
+    assert_eq!(claim(&stores, 3).await.iter().map(|c| c.item.id).collect::<Vec<_>>(), [sending]);
+    // The process dies again while it is being looked into: it is looked into anew, at once.
+    assert_eq!(stores.outbox.take_back_leases(at(4)).await.unwrap(), 1);
+    assert_eq!(claim(&stores, 5).await.len(), 1);
+    assert_eq!(stores.outbox.waiting(10).await.unwrap()[0].id, parked);
+}
+
+#[tokio::test]
+async fn what_the_other_side_holds_is_remembered_for_the_next_item_of_the_lane() {
+    let stores = Stores::open();
+    add(&stores, "a", 1).await;
+    add(&stores, "a", 2).await;
+    let claimed = claim(&stores, 1).await;
+    assert_eq!(claimed[0].presence, None);
+    let learned = Learned { presence: Some(Presence::Present), acknowledged_revision: Some(1) };
+    let delivered = Settlement { learned, ..settlement(&claimed[0], Status::Delivered, None) };
+    stores.outbox.settle(delivered).await.unwrap();
+    assert_eq!(claim(&stores, 2).await[0].presence, Some(Presence::Present));
+    let lane = stores.outbox.lane(ROUTE, "a".into()).await.unwrap();
+    assert_eq!((lane.acknowledged_revision, lane.open_items), (Some(1), 1));
+}
+
+#[tokio::test]
+async fn every_move_of_an_item_leaves_an_audit_record_in_the_same_transaction() {
+    let stores = Stores::open();
+    add(&stores, "a", 1).await;
+    let claimed = claim(&stores, 1).await;
+    stores.outbox.settle(settlement(&claimed[0], Status::Retry, Some(5))).await.unwrap();
+    let again = claim(&stores, 6).await;
+    stores.outbox.settle(settlement(&again[0], Status::Delivered, None)).await.unwrap();
+    let connection = stores.read();
+    let mut statement = connection.prepare("SELECT record FROM audit_record ORDER BY idx").unwrap();
+    let told: Vec<String> = statement
+        .query_map([], |row| row.get::<_, Vec<u8>>(0))
+        .unwrap()
+        .map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes.unwrap()).unwrap()["outcome"]["decision"].to_string())
+        .collect();
+    assert_eq!(told, ["\"sending\"", "\"retry\"", "\"sending\"", "\"delivered\""]);
+}
+
+#[test]
+fn the_table_never_leads_from_sending_to_sending_nor_out_of_an_end() {
+    for (from, next) in TRANSITIONS {
+        assert_eq!(from.is_open(), !next.is_empty(), "{from}");
+        assert!(!next.contains(&Status::Accepted), "{from}");
+    }
+    assert!(!may_follow(Status::Unknown, Status::Sending), "an unknown outcome is never sent again blindly");
+    assert!(!may_follow(Status::Dead, Status::Sending) && !may_follow(Status::Delivered, Status::Retry));
+    assert_eq!(TRANSITIONS.len(), Status::ALL.len());
+}
