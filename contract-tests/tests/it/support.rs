@@ -14,19 +14,19 @@ use serde_json::{Value, json};
 /// What is not finished by itself.
 const MOVING: &[&str] = &["accepted", "sending", "retry"];
 
-pub struct World {
-    pub sandbox: Sandbox,
-    pub deployment: Deployment,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) deployment: Deployment,
     gateway: Option<Gateway>,
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Settings::default(), "").await
     }
 
     /// `more` is TOML laid over the test's configuration.
-    pub async fn with(portal: Settings, more: &str) -> Self {
+    pub(crate) async fn with(portal: Settings, more: &str) -> Self {
         let sandbox = Sandbox::start(portal).await.unwrap();
         let deployment = Deployment::new(&sandbox.url(), more).unwrap();
         let gateway = Some(deployment.start().await.unwrap());
@@ -34,47 +34,47 @@ impl World {
     }
 
     /// Stops the gateway and starts it again on the same folder.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         if let Some(gateway) = self.gateway.take() {
             gateway.stop().await;
         }
         self.gateway = Some(self.deployment.start().await.unwrap());
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         client().request(method, format!("{}{path}", self.deployment.url()))
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::GET, path).bearer_auth(KEY)).await
     }
 
-    pub async fn put(&self, code: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, code: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::PUT, &dossier_path(code)).bearer_auth(KEY).json(body)).await
     }
 
     /// A PUT of exactly these bytes.
-    pub async fn put_bytes(&self, code: &str, body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) async fn put_bytes(&self, code: &str, body: impl Into<Vec<u8>>) -> Answer {
         let request = self.request(Method::PUT, &dossier_path(code)).header("content-type", "application/json");
         Answer::of(request.bearer_auth(KEY).body(body.into())).await
     }
 
-    pub async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).header("Idempotency-Key", key);
         Answer::of(request.bearer_auth(KEY).json(body)).await
     }
 
-    pub async fn steps(&self, code: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn steps(&self, code: &str, key: &str, body: &Value) -> Answer {
         self.post(&format!("{}/steps", dossier_path(code)), key, body).await
     }
 
     /// Until nothing moves any more: delivered, or waiting for a person.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         wait_until_none(&self.deployment.url(), MOVING, Duration::from_secs(30)).await.unwrap();
     }
 
     /// Until the condition holds of the answer to a GET.
-    pub async fn wait_for(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn wait_for(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let found = self.get(path).await.json();
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Nothing is stored, nothing waits, and the portal has seen no effect.
-    pub async fn nothing_happened(&self, what: &str) {
+    pub(crate) async fn nothing_happened(&self, what: &str) {
         let list = self.get("/v1/dossiers").await.json();
         assert_eq!(list["items"], json!([]), "{what}: something was stored");
         let ready = lienthong_contract_tests::gateway::ready(&self.deployment.url()).await.unwrap();
@@ -96,19 +96,19 @@ impl World {
     }
 
     /// `lienthong …` beside the running gateway.
-    pub async fn cli(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = self.deployment.command().unwrap();
         command.args(arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 }
 
-pub fn dossier_path(code: &str) -> String {
+pub(crate) fn dossier_path(code: &str) -> String {
     format!("/v1/dossiers/{code}")
 }
 
 /// A small valid dossier with one member changed, named by its JSON Pointer; tables on the way are made.
-pub fn dossier_with(pointer: &str, value: Value) -> Value {
+pub(crate) fn dossier_with(pointer: &str, value: Value) -> Value {
     let mut body = load::dossier("received", "");
     // An empty note would be refused.
     body.as_object_mut().unwrap().remove("note");
@@ -116,11 +116,11 @@ pub fn dossier_with(pointer: &str, value: Value) -> Value {
     body
 }
 
-pub fn dossier(state: &str) -> Value {
+pub(crate) fn dossier(state: &str) -> Value {
     dossier_with("/state", json!(state))
 }
 
-pub fn set(body: &mut Value, pointer: &str, value: Value) {
+pub(crate) fn set(body: &mut Value, pointer: &str, value: Value) {
     let (above, name) = pointer.rsplit_once('/').unwrap();
     let parent = body.pointer_mut(above).unwrap_or_else(|| panic!("there is no {above}"));
     match parent {
@@ -131,14 +131,14 @@ pub fn set(body: &mut Value, pointer: &str, value: Value) {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub async fn of(request: RequestBuilder) -> Self {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
@@ -150,24 +150,24 @@ impl Answer {
         answer
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Accepted with this status.
     #[track_caller]
-    pub fn is(self, status: u16) -> Self {
+    pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text);
         self
     }
 
     /// Refused with this status and this code.
     #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Self {
+    pub(crate) fn refused(self, status: u16, code: &str) -> Self {
         let problem = self.json();
         assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{problem}");
         self
@@ -175,7 +175,7 @@ impl Answer {
 
     /// Refused as a request with wrong fields: exactly these places with these codes, in any order.
     #[track_caller]
-    pub fn wrong_fields(self, expected: &[(&str, &str)]) -> Self {
+    pub(crate) fn wrong_fields(self, expected: &[(&str, &str)]) -> Self {
         let answer = self.refused(400, "request.invalid");
         let mut expected: Vec<(String, String)> =
             expected.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
@@ -187,7 +187,7 @@ impl Answer {
     }
 
     /// Place and code of each wrong field.
-    pub fn errors(&self) -> Vec<(String, String)> {
+    pub(crate) fn errors(&self) -> Vec<(String, String)> {
         let text = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
         let problem = self.json();
         problem["errors"].as_array().unwrap().iter().map(|e| (text(e, "pointer"), text(e, "code"))).collect()
