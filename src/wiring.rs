@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
-use hyper_util::rt::TokioTimer;
+use anyhow::{Context, anyhow, bail};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lienthong_adapter_kit::breaker::Breaker;
 use lienthong_adapter_kit::card::{Card, Tools};
 use lienthong_domain::time::Clock;
@@ -45,6 +45,15 @@ pub struct Stores {
 const DATABASE: &str = "lienthong.sqlite";
 
 impl Stores {
+    /// For commands beside a gateway: a store that is not there is a mistake in the configuration, not a new store.
+    pub fn open_existing(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let file = Path::new(&settings.storage.data_folder).join(DATABASE);
+        if !file.exists() {
+            bail!("{}: there is no such database; is storage.data_folder right?", file.display());
+        }
+        Self::open(settings, clock)
+    }
+
     pub fn open(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let storage = &settings.storage;
         let folder = PathBuf::from(&storage.data_folder);
@@ -62,6 +71,10 @@ impl Stores {
         let database = Sqlite::open(&file, &limits, Arc::clone(&disk))?;
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
+        let (half_year, shard) = recorder.present_shard();
+        if database.has_audit_shard(&shard) {
+            keys.require_shard(&half_year)?;
+        }
         let outbox = Arc::new(SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder)));
         Ok(Self { outbox, database, disk, keys, bodies, recorder })
     }
@@ -82,9 +95,12 @@ impl Gateway {
     /// Opens the stores, takes back what an earlier process left, and serves.
     pub async fn start(loaded: &Loaded, cards: &[Card], clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let settings = &loaded.settings;
-        let stores = Stores::open(settings, &clock)?;
+        // Before anything is read: a second gateway on this folder must not even migrate it.
         let lock = lock_folder(Path::new(&settings.storage.data_folder))?;
-        let taken_back = stores.outbox.take_back_leases(clock.now()).await?;
+        let stores = Stores::open(settings, &clock)?;
+        let now = clock.now();
+        let look_up_at = now.plus_millis(settings.outbox.look_up_delay_ms.into());
+        let taken_back = stores.outbox.take_back_leases(now, look_up_at).await?;
         tracing::info!(taken_back, "recovered");
         let wake = Arc::new(Notify::new());
         let worker = worker(loaded, cards, &stores, &clock, &wake)?;
@@ -96,6 +112,8 @@ impl Gateway {
         let address = listener.local_addr()?;
         let handle = axum_server::Handle::new();
         let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
+        // HTTP/1.1 only: the other protocol has limits of its own that nobody has set.
+        *server.http_builder() = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
         server
             .http_builder()
             .http1()
@@ -128,6 +146,11 @@ impl Gateway {
         })
     }
 
+    /// Returns when a part of the gateway has ended by itself: then nothing serves or delivers any more.
+    pub async fn ended(&mut self) {
+        let _ = futures::future::select_all(&mut self.tasks).await;
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -155,7 +178,7 @@ fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>, wake: &A
         (Client { id: client.id.clone(), agencies: client.agencies.clone() }, client.key.expose().to_owned())
     });
     let dossiers = Dossiers {
-        store: Arc::new(SqliteDossiers::new(stores.database.clone())),
+        store: Arc::new(SqliteDossiers::new(stores.database.clone(), Arc::clone(&stores.recorder))),
         outbox: Arc::clone(&stores.outbox),
         replies: Arc::new(Replies::new(stores.database.clone())),
         recorder: Arc::clone(&stores.recorder),
@@ -213,6 +236,7 @@ fn worker(
         clock: Arc::clone(clock),
         settings,
         breaker: Mutex::new(Breaker::new(outbox.breaker.clone())),
+        started: Instant::now(),
         rests_until: AtomicI64::new(i64::MIN),
         wake: Arc::clone(wake),
     }))
@@ -229,6 +253,7 @@ fn http_limits(settings: &Settings) -> HttpLimits {
 
 /// One process serves a data folder: two would each take the other's leases for orphans.
 fn lock_folder(folder: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::create_dir_all(folder).with_context(|| format!("data folder {}", folder.display()))?;
     let path = folder.join("gateway.lock");
     let file = std::fs::File::create(&path).with_context(|| format!("{}", path.display()))?;
     file.try_lock().map_err(|_| anyhow!("another gateway serves {}: stop it first", folder.display()))?;

@@ -99,13 +99,7 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
     pub async fn spawn(&self) -> Result<(Program, Duration)> {
         let started = Instant::now();
         let log = std::fs::File::options().create(true).append(true).open(self.folder().join("gateway.log"))?;
-        let child = self
-            .command()?
-            .arg("serve")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
+        let child = self.command()?.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let mut program = Program(child);
         loop {
             if ready(&self.url()).await.is_ok() {
@@ -158,16 +152,24 @@ pub fn program() -> Result<&'static Path> {
     static PROGRAM: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
     let built = PROGRAM.get_or_init(|| {
         let mut build = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
-        build.args(["build", "--quiet", "--locked", "--package", "lienthong", "--message-format=json-render-diagnostics"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            "lienthong",
+            "--message-format=json-render-diagnostics",
+        ]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
         let output = build.stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
         let messages = String::from_utf8_lossy(&output.stdout);
-        let executable = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-            let is_ours = message.pointer("/target/name")?.as_str()? == "lienthong";
-            message.get("executable")?.as_str().filter(|_| is_ours).map(PathBuf::from)
-        });
+        let executable =
+            messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+                let is_ours = message.pointer("/target/name")?.as_str()? == "lienthong";
+                message.get("executable")?.as_str().filter(|_| is_ours).map(PathBuf::from)
+            });
         executable.ok_or_else(|| "cargo build made no program".to_owned())
     });
     built.as_deref().map_err(|reason| anyhow::anyhow!("{reason}"))

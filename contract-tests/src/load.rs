@@ -109,7 +109,8 @@ async fn send(request: reqwest::RequestBuilder) -> Result<()> {
         let Some(attempt) = request.try_clone() else { bail!("a body that can be sent twice is needed") };
         match attempt.send().await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
-            Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE || answer.status() == StatusCode::CONFLICT => {}
+            Ok(answer)
+                if answer.status() == StatusCode::SERVICE_UNAVAILABLE || answer.status() == StatusCode::CONFLICT => {}
             Ok(answer) => bail!("{}: {}", answer.status(), answer.text().await.unwrap_or_default()),
             Err(error) if Instant::now() > deadline => return Err(error.into()),
             Err(_) => {}

@@ -89,6 +89,13 @@ impl InvalidFields {
         self.fields.is_empty()
     }
 
+    /// At most `most` of them; the others are only counted.
+    pub fn shortened(mut self, most: usize) -> Self {
+        self.omitted += self.fields.len().saturating_sub(most);
+        self.fields.truncate(most);
+        self
+    }
+
     /// `Ok` if nothing was wrong.
     pub fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
@@ -152,13 +159,16 @@ impl DeserializeError for InvalidFields {
             // shortened, so that the sender finds it; nothing else of it is repeated.
             ErrorKind::UnknownKey { key, accepted } => {
                 let shown: String = key.chars().take(64).collect();
-                let known = accepted.join(", ");
+                let nearest = accepted.iter().find(|name| looks_like(&shown, name));
+                let (vi, en) = nearest.map_or((String::new(), String::new()), |name| {
+                    (format!(" Có phải là {name}?"), format!(" Did you mean {name}?"))
+                });
                 all.push(
                     format!("{place}/{}", shown.replace('~', "~0").replace('/', "~1")),
                     Refusal::new(
                         "unknown_member",
-                        format!("Không có trường này; các trường được dùng: {known}."),
-                        format!("There is no such member; known members: {known}."),
+                        format!("Không có trường này.{vi}"),
+                        format!("There is no such member.{en}"),
                     ),
                 );
             }
@@ -184,6 +194,14 @@ impl DeserializeError for InvalidFields {
         }
         ControlFlow::Continue(all)
     }
+}
+
+/// Whether an unknown name is a slip of a known one: another case or separator, or one or two letters off at the end.
+fn looks_like(unknown: &str, known: &str) -> bool {
+    let bare = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let (unknown, known) = (bare(unknown), bare(known));
+    let common = unknown.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
+    common >= 3 && unknown.len().abs_diff(known.len()) <= 2 && common + 2 >= unknown.len().max(known.len())
 }
 
 fn kind_name(kind: ValueKind) -> (&'static str, &'static str) {

@@ -162,10 +162,22 @@ impl Replies {
     }
 }
 
-fn replay(status: u16, reply: Vec<u8>) -> Response<Body> {
+/// An answer that is kept, as its first and every later reader gets it: the address in its head is the one in its body.
+pub fn answer(status: u16, reply: Vec<u8>) -> Response<Body> {
+    let location = serde_json::from_slice::<serde_json::Value>(&reply)
+        .ok()
+        .and_then(|value| HeaderValue::from_str(value.get("operation")?.as_str()?).ok());
     let mut response = Response::new(Body::from(reply));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn replay(status: u16, reply: Vec<u8>) -> Response<Body> {
+    let mut response = answer(status, reply);
     response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     response
 }

@@ -37,6 +37,13 @@ impl Recorder {
         Self { deployment, keys, clock, started: Instant::now() }
     }
 
+    /// The present shard, as half-year and full name.
+    pub fn present_shard(&self) -> (String, String) {
+        let half_year = half_year(self.clock.now());
+        let name = format!("{}/audit/{half_year}", self.deployment);
+        (half_year, name)
+    }
+
     /// Seals a record. Fails only if the shard's key cannot be read or created.
     pub fn seal(&self, draft: &Draft<'_>) -> Result<SealedRecord, crate::storage::StoreError> {
         let at = self.clock.now();

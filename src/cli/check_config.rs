@@ -1,12 +1,18 @@
 //! `lienthong check-config`
 
+use std::io::Write;
+
 use super::Failure;
 use crate::config::{Loaded, Mistake};
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     let width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0).min(60);
+    let mut out = std::io::stdout().lock();
     for value in &loaded.values {
-        println!("{:width$} = {}  # {}", value.key, value.value, value.source);
+        // A reader that has seen enough (`| head`) ends the list, not the program.
+        if writeln!(out, "{:width$} = {}  # {}", value.key, value.value, value.source).is_err() {
+            return Ok(());
+        }
     }
     if loaded.settings.clients.is_empty() {
         eprintln!(

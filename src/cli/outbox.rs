@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Failure;
 use crate::config::Loaded;
 use crate::outbox::store::Decision;
-use crate::outbox::{Item, Problem, Status};
+use crate::outbox::{Item, Status};
 use crate::storage::StoreError;
 use crate::wiring::Stores;
 
@@ -41,7 +41,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stores = Stores::open(&loaded.settings, &clock)?;
+    let stores = Stores::open_existing(&loaded.settings, &clock)?;
     match command {
         Command::List { limit } => list(&stores, *limit).await,
         Command::Show { id } => {
@@ -95,17 +95,11 @@ async fn decide(
     reason: Option<&String>,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), Failure> {
-    let problem = match reason {
-        Some(reason) if reason.trim().is_empty() => return Err(anyhow::anyhow!("a reason is needed").into()),
-        Some(reason) => Some(Problem {
-            kind: "operator".to_owned(),
-            upstream_code: None,
-            note: Some(reason.chars().take(500).collect()),
-            reason: None,
-        }),
-        None => None,
-    };
-    match stores.outbox.decide(Decision { id, to, problem, now: clock.now() }).await {
+    if reason.is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(anyhow::anyhow!("cần lý do / a reason is needed").into());
+    }
+    let words = reason.map(|reason| reason.chars().take(500).collect());
+    match stores.outbox.decide(Decision { id, to, words, now: clock.now() }).await {
         Ok(item) => {
             println!("{id}: {} ({})", item.status.vietnamese(), item.status.as_str());
             Ok(())

@@ -16,10 +16,11 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     telemetry::start(&log.filter, log.format == "json").map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let gateway = Gateway::start(loaded, CARDS, Arc::new(SystemClock)).await?;
+    let mut gateway = Gateway::start(loaded, CARDS, Arc::new(SystemClock)).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = gateway.ended() => return Err(anyhow::anyhow!("a part of the gateway ended by itself, see the log").into()),
     }
     gateway.stop().await;
     Ok(())

@@ -176,6 +176,20 @@ impl Settings {
         ] {
             must((1..=1 << 30).contains(&size), pointer, "Từ 1 đến 1073741824.", "From 1 to 1073741824.");
         }
+        for (pointer, time) in [
+            ("/server/drain_ms", self.server.drain_ms),
+            ("/http/request_timeout_ms", self.http.request_timeout_ms),
+            ("/http/header_read_timeout_ms", self.http.header_read_timeout_ms),
+            ("/storage/busy_timeout_ms", self.storage.busy_timeout_ms),
+            ("/outbox/poll_ms", outbox.poll_ms),
+            ("/outbox/give_up_after_hours", outbox.give_up_after_hours.into()),
+            ("/outbox/most_lost_leases", outbox.most_lost_leases.into()),
+        ] {
+            must((1..=86_400_000).contains(&time), pointer, "Từ 1 đến 86400000.", "From 1 to 86400000.");
+        }
+        must(self.storage.least_free_percent <= 50, "/storage/least_free_percent", "Tối đa 50.", "At most 50.");
+        let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
+        must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_clients(&mut wrong);
         if let Err(maps) = self.status_maps() {
             wrong.append(maps);

@@ -67,7 +67,7 @@ impl Dossiers {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Problem::new(Code::DossierContended))
+        Err(StoreError::Conflict.into())
     }
 
     fn read_steps(&self, body: Value) -> Result<Vec<Step>, InvalidFields> {

@@ -10,6 +10,9 @@ use crate::access::Client;
 use crate::http::problem::{Language, Problem};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 
+/// Wrong fields told of one item; a batch's answer stays of the order of its request.
+const MOST_FIELDS_AN_ITEM: usize = 20;
+
 /// How many items of one batch are worked on at a time.
 const AT_A_TIME: usize = 64;
 
@@ -69,7 +72,10 @@ impl Dossiers {
                 }
                 // The gateway's own trouble is not an item's fault: the whole request is to be repeated.
                 Err(problem) if problem.code.status().is_server_error() => return Err(problem),
-                Err(problem) => (problem.code.status().as_u16(), None, Some(problem.to_json(language, None))),
+                Err(mut problem) => {
+                    problem.errors = problem.errors.shortened(MOST_FIELDS_AN_ITEM);
+                    (problem.code.status().as_u16(), None, Some(problem.to_json(language, None)))
+                }
             };
             results.push(BatchItem { index, status, dossier, problem });
         }

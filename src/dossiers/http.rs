@@ -23,7 +23,7 @@ use super::representation::{
 };
 use super::sync::read_code;
 use crate::access::Caller;
-use crate::access::idempotency::{Admission, Key, KeyedReply};
+use crate::access::idempotency::{Admission, Key, KeyedReply, answer};
 use crate::http::json::JsonBody;
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Language, Problem};
@@ -116,8 +116,13 @@ async fn list_dossiers(
     Caller(client): Caller,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
+    let kept: String = parameters
+        .iter()
+        .filter(|(name, _)| name != "cursor")
+        .map(|(name, value)| format!("&{name}={}", value.replace('+', "%2B")))
+        .collect();
     let page = dossiers.list(&client, read_filter(parameters, dossiers.limits.page_items)?).await?;
-    let link = page.next_cursor.as_ref().map(|cursor| format!("</v1/dossiers?cursor={cursor}>; rel=\"next\""));
+    let link = page.next_cursor.as_ref().map(|cursor| format!("</v1/dossiers?cursor={cursor}{kept}>; rel=\"next\""));
     let mut response = Json(page).into_response();
     if let Some(link) = link {
         set(&mut response, header::LINK, &link);
@@ -153,11 +158,11 @@ async fn post_steps(
     let code = read_code(&code)?;
     let fingerprint = dossiers.keys.digest(&[b"POST steps", code.as_str().as_bytes(), &body.bytes]);
     let _first = match dossiers.replies.admit(&client.id, &key, fingerprint).await? {
-        Admission::Replay(answer) => return Ok(answer),
+        Admission::Replay(first) => return Ok(first),
         Admission::First(guard) => guard,
     };
     let reply = dossiers.accept_steps(&client, &code, body.value, Repeat { key, fingerprint }).await?;
-    Ok(stored_answer(reply))
+    Ok(answer(StatusCode::ACCEPTED.as_u16(), reply))
 }
 
 /// Gửi nhiều hồ sơ
@@ -178,7 +183,7 @@ async fn post_batch(
     let key = Key::of_request(&headers)?;
     let fingerprint = dossiers.keys.digest(&[b"POST batch", &body.bytes]);
     let _first = match dossiers.replies.admit(&client.id, &key, fingerprint).await? {
-        Admission::Replay(answer) => return Ok(answer),
+        Admission::Replay(first) => return Ok(first),
         Admission::First(guard) => guard,
     };
     let result = dossiers.sync_batch(&client, body.value, Language::of_request(&headers)).await?;
@@ -193,7 +198,7 @@ async fn post_batch(
         stored_at: dossiers.clock.now(),
     };
     dossiers.replies.keep(kept).await?;
-    Ok(stored_answer(reply))
+    Ok(answer(StatusCode::ACCEPTED.as_u16(), reply))
 }
 
 /// The answer of accepted steps, as it is stored for repeats.
@@ -205,18 +210,6 @@ pub(super) fn steps_reply(code: &str, steps_before: i64, count: usize, operation
         operation: operation_path(operation_id),
     };
     serde_json::to_vec(&accepted).unwrap_or_default()
-}
-
-fn stored_answer(reply: Vec<u8>) -> Response {
-    let location = serde_json::from_slice::<serde_json::Value>(&reply)
-        .ok()
-        .and_then(|value| value.get("operation")?.as_str().map(str::to_owned));
-    let mut response = (StatusCode::ACCEPTED, reply).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(location) = location {
-        set(&mut response, header::LOCATION, &location);
-    }
-    response
 }
 
 fn set(response: &mut Response, name: header::HeaderName, value: &str) {

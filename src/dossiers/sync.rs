@@ -53,8 +53,8 @@ impl Dossiers {
         expected: Option<i64>,
     ) -> Result<Accepted, Problem> {
         let (dossier, is_override) = self.read_dossier(code, body)?;
-        let day = day_of(&dossier);
-        if !client.covers(&code.agency(), &self.agencies, day) {
+        // As of today: whoever writes the date of receipt must not choose its own permissions by it.
+        if !client.covers(&code.agency(), &self.agencies, self.clock.now().date_in_vietnam()) {
             return Err(agency_not_allowed());
         }
         self.check_procedure(&dossier)?;
@@ -91,7 +91,7 @@ impl Dossiers {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Problem::new(Code::DossierContended))
+        Err(StoreError::Conflict.into())
     }
 
     /// The body as a dossier: its code is that of the path, its state may come from the agency's status table.
@@ -239,7 +239,7 @@ impl Dossiers {
     }
 }
 
-/// The day by which codes and permissions are read: that of receipt, else of submission.
+/// The day by which a procedure is judged: that of receipt, else of submission.
 fn day_of(dossier: &Dossier) -> jiff::civil::Date {
     dossier.received_at.unwrap_or(dossier.submitted_at).date_in_vietnam()
 }

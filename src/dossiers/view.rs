@@ -50,7 +50,10 @@ impl Dossiers {
     /// What the portal is known to hold, never what we hope it holds.
     async fn sync_view(&self, row: &DossierRow) -> Result<SyncView, StoreError> {
         let lane = self.outbox.lane(ROUTE, row.code.clone()).await?;
-        let (status, problem) = lane.head.unwrap_or((Status::Delivered, None));
+        let is_held = lane.acknowledged_revision == Some(row.revision);
+        // Nothing waits and yet the portal never acknowledged this revision: an operator let the lane go on without it.
+        let at_rest = if is_held { Status::Delivered } else { Status::Skipped };
+        let (status, problem) = lane.head.unwrap_or((at_rest, None));
         Ok(SyncView {
             status,
             open_items: lane.open_items,

@@ -63,6 +63,8 @@ pub struct Item {
     pub lost_leases: i64,
     pub fence: i64,
     pub due_at: Option<Timestamp>,
+    /// When the first attempt began; an operator's retry begins anew.
+    pub first_tried_at: Option<Timestamp>,
     pub problem: Option<Problem>,
     pub accepted_at: Timestamp,
     pub updated_at: Timestamp,

@@ -16,6 +16,8 @@ pub(super) enum Event<'a> {
     LostLease,
     Settled(&'a Settlement),
     Operator,
+    /// A newer full state took the place of this one, which had been refused.
+    Superseded,
 }
 
 /// The record of `item` moving to `to`.
@@ -37,6 +39,7 @@ pub(super) fn record(
             (kind, settlement.operation, code)
         }
         Event::Operator => (Kind::Operator, "outbox.decide", None),
+        Event::Superseded => (Kind::Outcome, "outbox.supersede", None),
     };
     let key = item.identity_key();
     let mut draft = Draft::new(kind, op, Outcome { code, decision: to.as_str(), status: None })

@@ -8,15 +8,15 @@ pub struct RetrySchedule {
     pub delays_ms: Vec<i64>,
     /// Each delay is spread by up to this share, both ways.
     pub jitter_percent: i64,
-    /// How long after acceptance an item is given up to an operator.
+    /// How long after its first attempt an item is given up to an operator.
     pub give_up_after_ms: i64,
 }
 
 impl RetrySchedule {
     /// When the next attempt is due, or `None` if the deadline has passed. `spread` is any number, by which equal items
     /// spread differently.
-    pub fn next(&self, attempts: i64, accepted_at: Timestamp, now: Timestamp, spread: u64) -> Option<Timestamp> {
-        if now.millis_since(accepted_at) >= self.give_up_after_ms {
+    pub fn next(&self, attempts: i64, first_tried_at: Timestamp, now: Timestamp, spread: u64) -> Option<Timestamp> {
+        if now.millis_since(first_tried_at) >= self.give_up_after_ms {
             return None;
         }
         let last = self.delays_ms.len().saturating_sub(1);

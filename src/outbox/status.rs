@@ -22,7 +22,7 @@ lienthong_domain::code_enum! {
 
 use Status::{Accepted, Cancelled, Dead, Delivered, Retry, Sending, Skipped, Unknown};
 
-/// Every transition. A crash or a lost lease while sending leads to `unknown`, never to `retry`.
+/// Every transition. A refused full state is cancelled when a newer one takes its place. A crash or a lost lease while sending leads to `unknown`, never to `retry`.
 pub const TRANSITIONS: &[(Status, &[Status])] = &[
     (Accepted, &[Sending, Cancelled]),
     (Sending, &[Delivered, Retry, Unknown, Dead]),

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lienthong_adapter_kit::breaker::{Answer, Breaker, Outcome, Permit, State};
 use lienthong_domain::invalid::Message;
@@ -44,6 +44,8 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     pub settings: WorkerSettings,
     pub breaker: Mutex<Breaker>,
+    /// Start of the breaker's time.
+    pub started: Instant,
     /// Until when the route rests because our account was refused, in UTC microseconds.
     pub rests_until: AtomicI64,
     /// Rung when something was enqueued or an operator decided.
@@ -95,7 +97,11 @@ impl Worker {
             Ok(allowed) => allowed,
             Err(retry_after) => return Ok(retry_after.min(self.settings.poll)),
         };
-        for claimed in self.store.claim(self.clock.now(), self.settings.lease_ms, limit).await? {
+        let claimed = self.store.claim(self.clock.now(), self.settings.lease_ms, limit).await?;
+        if claimed.is_empty() {
+            self.give_back(permit);
+        }
+        for claimed in claimed {
             let Ok(place) = Arc::clone(in_flight).acquire_owned().await else { break };
             let worker = Arc::clone(self);
             tasks.spawn(async move {
@@ -119,8 +125,14 @@ impl Worker {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).record(self.now_ms(), permit, outcome);
     }
 
+    /// No call was made after all.
+    fn give_back(&self, permit: Permit) {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).give_back(self.now_ms(), permit);
+    }
+
+    /// A clock that is never set back.
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock.now().micros() / 1000).unwrap_or(0)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Zero if a head is due.
@@ -155,6 +167,7 @@ impl Worker {
     async fn send(&self, claimed: &Claimed, permit: Permit) -> Result<Settlement, StoreError> {
         let body = self.store.body(claimed.item.body_id).await?;
         let Some(body) = body else {
+            self.give_back(permit);
             return Ok(self.settlement(claimed, "outbox.body_erased", Status::Dead, None, own_problem("body_erased")));
         };
         let attempt = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.attempt(claimed, &body)).await;
@@ -182,17 +195,10 @@ impl Worker {
         match &error.kind {
             PortErrorKind::Unavailable => self.retry_later(claimed, operation, problem, 0),
             PortErrorKind::RateLimited { retry_after } => {
-                let least = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
-                self.retry_later(claimed, operation, problem, least.min(MOST_RETRY_AFTER_MS))
+                self.retry_later(claimed, operation, problem, asked_pause(*retry_after))
             }
             PortErrorKind::OurCredentialRefused => {
-                tracing::error!(
-                    system = error.system,
-                    "our account was refused: the route rests until it is accepted again"
-                );
-                let until = now.plus_millis(self.settings.credential_pause_ms);
-                self.rests_until.store(until.micros(), Ordering::Relaxed);
-                self.settlement(claimed, operation, Status::Retry, Some(until), problem)
+                self.settlement(claimed, operation, Status::Retry, Some(self.rest(error)), problem)
             }
             PortErrorKind::Rejected { .. } | PortErrorKind::AlreadyExists | PortErrorKind::NotFound => {
                 self.settlement(claimed, operation, Status::Dead, None, problem)
@@ -209,15 +215,28 @@ impl Worker {
         }
     }
 
+    /// Our account was refused: the route rests. Returns until when.
+    fn rest(&self, error: &PortError) -> Timestamp {
+        tracing::error!(system = error.system, "our account was refused: the route rests until it is accepted again");
+        let until = self.clock.now().plus_millis(self.settings.credential_pause_ms);
+        self.rests_until.store(until.micros(), Ordering::Relaxed);
+        until
+    }
+
     /// What the profile allows after an unknown outcome.
     async fn resolve(&self, claimed: &Claimed, permit: Permit) -> Result<Settlement, StoreError> {
         if claimed.item.lost_leases >= self.settings.most_lost_leases {
+            self.give_back(permit);
             return Ok(self.settlement(claimed, "outbox.quarantine", Status::Dead, None, own_problem("quarantined")));
         }
         let problem = claimed.item.problem.clone();
         match self.delivery.after_ambiguity(claimed) {
-            AfterAmbiguity::Park => Ok(self.settlement(claimed, "outbox.park", Status::Unknown, None, problem)),
+            AfterAmbiguity::Park => {
+                self.give_back(permit);
+                Ok(self.settlement(claimed, "outbox.park", Status::Unknown, None, problem))
+            }
             AfterAmbiguity::Resend => {
+                self.give_back(permit);
                 Ok(self.settlement(claimed, "outbox.resend", Status::Retry, Some(self.clock.now()), problem))
             }
             AfterAmbiguity::LookUp => {
@@ -242,7 +261,11 @@ impl Worker {
             }
             // Past the deadline nothing is due any more: the item stays unknown and visible, an operator decides.
             Err(error) => {
-                let due = self.next_attempt(claimed, 0);
+                let due = match &error.kind {
+                    PortErrorKind::OurCredentialRefused => Some(self.rest(&error)),
+                    PortErrorKind::RateLimited { retry_after } => self.next_attempt(claimed, asked_pause(*retry_after)),
+                    _ => self.next_attempt(claimed, 0),
+                };
                 self.settlement(claimed, "outbox.look_up", Status::Unknown, due, Some(problem_of(&error)))
             }
         }
@@ -251,7 +274,9 @@ impl Worker {
     fn next_attempt(&self, claimed: &Claimed, least_ms: i64) -> Option<Timestamp> {
         let (item, now) = (&claimed.item, self.clock.now());
         let spread = item.id.as_u64_pair().1 ^ item.fence.unsigned_abs();
-        let due = self.settings.retry.next(item.attempts, item.accepted_at, now, spread)?;
+        // Look-ups are no attempts, but they too must become rarer: the fence counts both.
+        let tries = if item.status == Status::Unknown { item.fence } else { item.attempts };
+        let due = self.settings.retry.next(tries, item.first_tried_at.unwrap_or(now), now, spread)?;
         Some(due.max(now.plus_millis(least_ms)))
     }
 
@@ -287,6 +312,12 @@ impl Worker {
             now: self.clock.now(),
         }
     }
+}
+
+/// A pause that the receiver asked for, in milliseconds.
+fn asked_pause(retry_after: Option<Duration>) -> i64 {
+    let asked = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+    asked.min(MOST_RETRY_AFTER_MS)
 }
 
 fn problem_of(error: &PortError) -> Problem {

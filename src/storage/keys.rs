@@ -64,16 +64,25 @@ impl Keys {
         &self.cursor
     }
 
+    /// The pseudonym key of an audit shard that has records must be there: a new one would break its pseudonyms.
+    pub fn require_shard(&self, half_year: &str) -> Result<(), StoreError> {
+        read_or_create(&self.folder.join(shard_file(half_year)), false).map(drop)
+    }
+
     /// The pseudonym key of an audit shard, made when the shard begins.
     pub fn shard(&self, half_year: &str) -> Result<hmac::Key, StoreError> {
         let mut shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(key) = shards.get(half_year) {
             return Ok(key.clone());
         }
-        let key = hmac_key(&*read_or_create(&self.folder.join(format!("shard-{half_year}.key")), true)?);
+        let key = hmac_key(&*read_or_create(&self.folder.join(shard_file(half_year)), true)?);
         shards.insert(half_year.to_owned(), key.clone());
         Ok(key)
     }
+}
+
+fn shard_file(half_year: &str) -> String {
+    format!("shard-{half_year}.key")
 }
 
 fn hmac_key(bytes: &[u8; KEY_BYTES]) -> hmac::Key {
@@ -84,6 +93,11 @@ fn read_or_create(path: &Path, create: bool) -> Result<Zeroizing<[u8; KEY_BYTES]
     match fs::read(path) {
         Ok(bytes) => {
             let bytes = Zeroizing::new(bytes);
+            let mode = fs::metadata(path).map_err(|error| explain(path, &error))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                let shown = path.display();
+                return Err(StoreError::Failed(format!("{shown}: others may read this key; run chmod 600 {shown}")));
+            }
             let mut key = Zeroizing::new([0; KEY_BYTES]);
             if bytes.len() != KEY_BYTES {
                 return Err(StoreError::Failed(format!("{}: a key file has {KEY_BYTES} bytes", path.display())));

@@ -34,9 +34,9 @@ fn scrub(line: &[u8]) -> Vec<u8> {
         let end = start + length;
         let is_part_of_word = |at: Option<&u8>| at.is_some_and(|c| c.is_ascii_alphanumeric());
         let before = start.checked_sub(1).and_then(|at| clean.get(at));
-        // A fraction of a second or of a version is not a number of its own.
-        let is_fraction = before == Some(&b'.') && start >= 2 && clean[start - 2].is_ascii_digit();
-        let stands_alone = !is_part_of_word(before) && !is_part_of_word(clean.get(end)) && !is_fraction;
+        // In JSON a line break before the number is written as a backslash and a letter.
+        let is_escape = matches!(before, Some(b'n' | b'r' | b't')) && start >= 2 && clean[start - 2] == b'\\';
+        let stands_alone = (is_escape || !is_part_of_word(before)) && !is_part_of_word(clean.get(end));
         if stands_alone && matches!(length, 9 | 12) {
             clean[start..end].fill(b'*');
         }
@@ -51,11 +51,11 @@ mod tests {
 
     #[test]
     fn standalone_runs_of_9_and_12_digits_are_masked_and_nothing_else() {
-        let line = b"n=001099012345 o=012345678, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890";
+        let line = b"n=001099012345 o=012345678, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890 \\n001099012345";
         let clean = String::from_utf8(scrub(line)).unwrap();
         assert_eq!(
             clean,
-            "n=************ o=*********, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890"
+            "n=************ o=*********, id=019aa0c0-0000-7000-8000-012345678901x t=1.123456789s k=1234567890 \\n************"
         );
     }
 }

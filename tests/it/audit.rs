@@ -10,7 +10,10 @@ use crate::stores::Stores;
 fn longest_draft() -> Draft<'static> {
     let outcome = Outcome { code: Some("x".repeat(64)), decision: "accepted", status: Some(202) };
     let mut draft = Draft::new(Kind::BodyRead, "dossier.append_step", outcome)
-        .client("a-client-with-the-longest-name-that-may-be-configured-0123456789", "H15.50.05.13.001.002.003.004.005.006")
+        .client(
+            "a-client-with-the-longest-name-that-may-be-configured-0123456789",
+            "H15.50.05.13.001.002.003.004.005.006",
+        )
         .subject("H15.50.05.13-20261008-0975123");
     draft.procedure = Some("1.000656.000.00.00.H56-and-a-local-suffix-that-is-quite-long");
     draft.key = Some("dossier-portal/H15.50.05.13-20261008-0975123/dossier.sync/1");
@@ -66,12 +69,14 @@ async fn the_stored_head_is_the_tree_of_the_stored_records_and_refused_requests_
     }
     assert_eq!(accepted, 133);
     let connection = stores.read();
-    let (size, frontier): (i64, Vec<u8>) =
-        connection.query_row("SELECT size, frontier FROM audit_head", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let (size, frontier): (i64, Vec<u8>) = connection
+        .query_row("SELECT size, frontier FROM audit_head", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!(size, accepted);
     let mut rebuilt = Frontier::default();
     let mut statement = connection.prepare("SELECT idx, record, leaf_hash FROM audit_record ORDER BY idx").unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 32]>(2)?)));
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 32]>(2)?)));
     for (expected, row) in rows.unwrap().enumerate() {
         let (index, record, stored_hash) = row.unwrap();
         assert_eq!(index, i64::try_from(expected).unwrap());

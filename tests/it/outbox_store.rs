@@ -1,7 +1,7 @@
 //! The outbox store: order in a lane, leases, what parks and what goes on.
 
-use lienthong::outbox::store::{Decision, OutboxStore, Settlement, enqueue};
-use lienthong::outbox::{Claimed, Learned, NewItem, Problem, Status, TRANSITIONS, may_follow};
+use lienthong::outbox::store::{Decision, OutboxStore, Settlement, enqueue, enqueue_full_state};
+use lienthong::outbox::{Claimed, Learned, NewItem, Status, TRANSITIONS, may_follow};
 use lienthong::storage::StoreError;
 use lienthong_domain::port::Presence;
 use lienthong_domain::time::Timestamp;
@@ -16,9 +16,8 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_micros(1_800_000_000_000_000).plus_millis(millis)
 }
 
-async fn add(stores: &Stores, lane: &str, ordinal: i64) -> Uuid {
-    let body = stores.bodies.seal(format!("{lane} {ordinal}").as_bytes()).unwrap();
-    let item = NewItem {
+fn new_item(lane: &str, ordinal: i64) -> NewItem {
+    NewItem {
         id: Uuid::now_v7(),
         operation_id: Uuid::now_v7(),
         client_id: "client".into(),
@@ -27,14 +26,15 @@ async fn add(stores: &Stores, lane: &str, ordinal: i64) -> Uuid {
         lane: lane.into(),
         kind: "test",
         ordinal,
-        body_id: body.id,
+        body_id: Uuid::now_v7(),
         accepted_at: at(0),
-    };
+    }
+}
+
+async fn add(stores: &Stores, lane: &str, ordinal: i64) -> Uuid {
+    let item = new_item(lane, ordinal);
     let id = item.id;
-    let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
-        transaction.keep_body(&body)?;
-        enqueue(transaction, &item)
-    };
+    let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| enqueue(transaction, &item);
     stores.database.writer.accept(work).await.unwrap();
     id
 }
@@ -81,19 +81,39 @@ async fn a_refused_item_parks_its_lane_until_an_operator_decides() {
     stores.outbox.settle(settlement(&claimed[0], Status::Dead, None)).await.unwrap();
     assert!(claim(&stores, 1_000_000).await.is_empty());
     assert_eq!(stores.outbox.waiting(10).await.unwrap()[0].id, first);
-    let reason = Problem { kind: "operator".into(), upstream_code: None, note: Some("sent by hand".into()), reason: None };
-    let decision = Decision { id: first, to: Status::Skipped, problem: Some(reason), now: at(2) };
+    let decision = Decision { id: first, to: Status::Skipped, words: Some("sent by hand".into()), now: at(2) };
     stores.outbox.decide(decision).await.unwrap();
     assert_eq!(claim(&stores, 3).await[0].item.id, second);
+}
+
+#[tokio::test]
+async fn a_corrected_full_state_takes_the_place_of_the_refused_one_before_what_waits_behind_it() {
+    let stores = Stores::open();
+    let (refused, waiting) = (add(&stores, "a", 1).await, add(&stores, "a", 2).await);
+    let claimed = claim(&stores, 1).await;
+    stores.outbox.settle(settlement(&claimed[0], Status::Dead, None)).await.unwrap();
+    let corrected = NewItem { id: Uuid::now_v7(), operation_id: Uuid::now_v7(), ordinal: 3, ..new_item("a", 3) };
+    let (id, recorder) = (corrected.id, std::sync::Arc::clone(&stores.recorder));
+    let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
+        enqueue_full_state(transaction, &corrected, &recorder)
+    };
+    stores.database.writer.accept(work).await.unwrap();
+    assert_eq!(status(&stores, refused).await, Status::Cancelled);
+    let next = claim(&stores, 2).await;
+    assert_eq!((next[0].item.id, next[0].item.attempts), (id, 1));
+    stores.outbox.settle(settlement(&next[0], Status::Delivered, None)).await.unwrap();
+    assert_eq!(claim(&stores, 3).await[0].item.id, waiting);
+    // The late answer of the refused attempt belongs to nobody.
+    assert!(!stores.outbox.settle(settlement(&claimed[0], Status::Delivered, None)).await.unwrap());
 }
 
 #[tokio::test]
 async fn an_operator_may_not_do_what_the_table_does_not_have() {
     let stores = Stores::open();
     let id = add(&stores, "a", 1).await;
-    let skip = Decision { id, to: Status::Skipped, problem: None, now: at(1) };
+    let skip = Decision { id, to: Status::Skipped, words: None, now: at(1) };
     assert_eq!(stores.outbox.decide(skip).await.err(), Some(StoreError::NotApplicable));
-    let unknown = Decision { id: Uuid::now_v7(), to: Status::Retry, problem: None, now: at(1) };
+    let unknown = Decision { id: Uuid::now_v7(), to: Status::Retry, words: None, now: at(1) };
     assert_eq!(stores.outbox.decide(unknown).await.err(), Some(StoreError::NotApplicable));
     assert_eq!(status(&stores, id).await, Status::Accepted);
 }
@@ -118,11 +138,11 @@ async fn after_a_restart_every_lease_is_an_orphan_and_parked_items_stay_parked()
     let (sending, parked) = (add(&stores, "a", 1).await, add(&stores, "b", 1).await);
     let claimed = claim(&stores, 1).await;
     stores.outbox.settle(settlement(&claimed[1], Status::Unknown, None)).await.unwrap();
-    assert_eq!(stores.outbox.take_back_leases(at(2)).await.unwrap(), 1);
+    assert_eq!(stores.outbox.take_back_leases(at(2), at(2)).await.unwrap(), 1);
     assert_eq!(status(&stores, sending).await, Status::Unknown);
     assert_eq!(claim(&stores, 3).await.iter().map(|c| c.item.id).collect::<Vec<_>>(), [sending]);
     // The process dies again while it is being looked into: it is looked into anew, at once.
-    assert_eq!(stores.outbox.take_back_leases(at(4)).await.unwrap(), 1);
+    assert_eq!(stores.outbox.take_back_leases(at(4), at(4)).await.unwrap(), 1);
     assert_eq!(claim(&stores, 5).await.len(), 1);
     assert_eq!(stores.outbox.waiting(10).await.unwrap()[0].id, parked);
 }
@@ -155,7 +175,9 @@ async fn every_move_of_an_item_leaves_an_audit_record_in_the_same_transaction() 
     let told: Vec<String> = statement
         .query_map([], |row| row.get::<_, Vec<u8>>(0))
         .unwrap()
-        .map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes.unwrap()).unwrap()["outcome"]["decision"].to_string())
+        .map(|bytes| {
+            serde_json::from_slice::<serde_json::Value>(&bytes.unwrap()).unwrap()["outcome"]["decision"].to_string()
+        })
         .collect();
     assert_eq!(told, ["\"sending\"", "\"retry\"", "\"sending\"", "\"delivered\""]);
 }

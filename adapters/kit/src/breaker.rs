@@ -157,6 +157,16 @@ impl Breaker {
         Answer::Permit(Permit { era: self.era })
     }
 
+    /// The permitted call was not made: a probe's place is free for another, at once.
+    pub fn give_back(&mut self, now: u64, permit: Permit) {
+        if permit.era != self.era {
+            return;
+        }
+        if let Phase::HalfOpen { pause, .. } = self.phase {
+            self.enter(Phase::Open { until: now, pause });
+        }
+    }
+
     /// Reports what became of a permitted call.
     pub fn record(&mut self, now: u64, permit: Permit, outcome: Outcome) {
         if permit.era != self.era {

@@ -63,6 +63,10 @@ impl CallFailure {
             Self::Exists { code } => {
                 port_error(PortErrorKind::Unavailable, code, Some("an answer that fits no read".to_owned()))
             }
+            // The question was refused, for example for want of rights: that says nothing about the dossier.
+            Self::Rejected { code, .. } => {
+                port_error(PortErrorKind::Unavailable, code, Some("a read was refused".to_owned()))
+            }
             other => other.of_write(),
         }
     }

@@ -16,7 +16,12 @@ async fn main() -> Result<()> {
 
 async fn prove_kills() -> Result<()> {
     let report = kills::run(50, 1).await?;
-    println!("kills: {}  slowest start: {:.2} s  {:?}", report.kills, report.slowest_start.as_secs_f64(), report.verdict);
+    println!(
+        "kills: {}  slowest start: {:.2} s  {:?}",
+        report.kills,
+        report.slowest_start.as_secs_f64(),
+        report.verdict
+    );
     println!("full states repeated without changing anything: {}", report.harmless_repeats);
     ensure!(report.verdict.is_exact(), "not exact");
     ensure!(report.slowest_start.as_secs_f64() <= 3.0, "not ready within 3 s");
@@ -25,7 +30,10 @@ async fn prove_kills() -> Result<()> {
 
 async fn prove_ambiguity() -> Result<()> {
     let exact = ambiguity::exact(10_000, 1).await?;
-    println!("steps de-duplicated: {} of {} deliveries ambiguous, {:?}", exact.ambiguous, exact.deliveries, exact.verdict);
+    println!(
+        "steps de-duplicated: {} of {} deliveries ambiguous, {:?}",
+        exact.ambiguous, exact.deliveries, exact.verdict
+    );
     ensure!(exact.verdict.is_exact(), "not exact");
     let parked = ambiguity::parked(10_000, 2).await?;
     println!(

@@ -24,9 +24,9 @@ const TIMEOUTS: &str = "adapters.portal-dvcqg.http = { connect_timeout_ms = 200,
 
 fn plan(seed: u64, operations: &[Operation]) -> FaultPlan {
     let faults = FaultPlan { seed, ..FaultPlan::none() };
-    operations
-        .iter()
-        .fold(faults, |plan, operation| plan.with(*operation, OperationFaults::only(FaultKind::EffectThenTimeout, RATE)))
+    operations.iter().fold(faults, |plan, operation| {
+        plan.with(*operation, OperationFaults::only(FaultKind::EffectThenTimeout, RATE))
+    })
 }
 
 async fn sandbox(faults: FaultPlan, dedup_steps: bool) -> Result<Sandbox> {

@@ -44,7 +44,11 @@ pub async fn run(kills: usize, seed: u64) -> Result<Report> {
         program = next;
         slowest_start = slowest_start.max(took);
         if kills >= 20 && n % 10 == 9 {
-            println!("  {} kills, {} effects so far", n + 1, sandbox.counters().operations.values().map(|o| o.accepted).sum::<u64>());
+            println!(
+                "  {} kills, {} effects so far",
+                n + 1,
+                sandbox.counters().operations.values().map(|o| o.accepted).sum::<u64>()
+            );
         }
     }
     let acknowledged = playing.await??;

@@ -2,13 +2,13 @@
 //! and the others do not notice.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lienthong_sandbox::{FaultPlan, Sandbox, Settings};
 use serde_json::Value;
 
-use crate::gateway::{Deployment, KEY, client, wait_until_none};
+use crate::gateway::{Deployment, KEY, client, count, ready};
 use crate::load::{Ledger, Load, Verdict};
 
 /// What the portal says of the poison.
@@ -38,12 +38,12 @@ pub async fn run(dossiers: usize, one_in: usize) -> Result<Report> {
     let deployment = Deployment::new(&sandbox.url(), "")?;
     let gateway = deployment.start().await?;
     let mut acknowledged = load.play(&deployment.url()).await?;
-    wait_until_open_are(&deployment.url(), poison.len()).await?;
+    acknowledged.retain(|code, _| !poison.contains(code));
+    wait_until_alone(&deployment.url(), &sandbox, &acknowledged, poison.len()).await?;
     let dead_letter = match poison.first() {
-        Some(code) => Some(first_operation(&deployment.url(), code).await?),
+        Some(code) => Some(sync_view(&deployment.url(), code).await?),
         None => None,
     };
-    acknowledged.retain(|code, _| !poison.contains(code));
     let effects = sandbox.ledger();
     let verdict = Verdict::of(&acknowledged, &effects);
     let p99 = p99(&acknowledged, &effects);
@@ -52,28 +52,22 @@ pub async fn run(dossiers: usize, one_in: usize) -> Result<Report> {
     Ok(Report { dossiers, poisoned: poison.len(), p99, verdict, dead_letter })
 }
 
-/// Each poisoned lane keeps its first message dead and the two behind it waiting.
-async fn wait_until_open_are(url: &str, poisoned: usize) -> Result<()> {
-    let limit = Duration::from_secs(120);
-    if poisoned == 0 {
-        return wait_until_none(url, &["accepted", "sending", "retry", "unknown", "dead"], limit).await;
-    }
-    let deadline = std::time::Instant::now() + limit;
+/// Until everything else has arrived and each poisoned lane stands at its refused head.
+async fn wait_until_alone(url: &str, sandbox: &Sandbox, others: &Ledger, poisoned: usize) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
-        let ready = crate::gateway::ready(url).await?;
-        let count = |status: &str| ready.pointer(&format!("/outbox/{status}")).and_then(Value::as_u64).unwrap_or(0);
-        let poisoned = poisoned as u64;
-        if count("dead") == poisoned && count("accepted") == 2 * poisoned && count("sending") + count("retry") == 0 {
+        let has_arrived = Verdict::of(others, &sandbox.ledger()).lost == 0;
+        if has_arrived && count(url, "dead").await? == poisoned as u64 && count(url, "sending").await? == 0 {
             return Ok(());
         }
-        if std::time::Instant::now() > deadline {
-            anyhow::bail!("the poison did not stand alone: {ready}");
+        if Instant::now() > deadline {
+            anyhow::bail!("the poison does not stand alone: {}", ready(url).await?);
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-async fn first_operation(url: &str, code: &str) -> Result<Value> {
+async fn sync_view(url: &str, code: &str) -> Result<Value> {
     let get = |path: String| async move {
         let answer = client().get(path).bearer_auth(KEY).send().await?;
         answer.error_for_status()?.json::<Value>().await

@@ -1,5 +1,7 @@
 //! Dossiers on SQLite.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use lienthong_domain::dossier::DossierState;
 use lienthong_domain::scalar::Scalar;
@@ -9,8 +11,8 @@ use uuid::Uuid;
 
 use super::{AppendSteps, DossierRow, DossierStore, PageQuery, PutDossier, StepRow};
 use crate::access::idempotency;
-use crate::audit::SealedRecord;
-use crate::outbox::store::enqueue;
+use crate::audit::{Recorder, SealedRecord};
+use crate::outbox::store::{enqueue, enqueue_full_state};
 use crate::storage::StoreError;
 use crate::storage::sqlite::{Sqlite, Transaction};
 
@@ -28,11 +30,12 @@ macro_rules! dossiers {
 /// The topic's store on SQLite.
 pub struct SqliteDossiers {
     database: Sqlite,
+    recorder: Arc<Recorder>,
 }
 
 impl SqliteDossiers {
-    pub fn new(database: Sqlite) -> Self {
-        Self { database }
+    pub fn new(database: Sqlite, recorder: Arc<Recorder>) -> Self {
+        Self { database, recorder }
     }
 }
 
@@ -49,12 +52,13 @@ impl DossierStore for SqliteDossiers {
     }
 
     async fn put(&self, write: PutDossier) -> Result<(), StoreError> {
+        let recorder = Arc::clone(&self.recorder);
         self.database
             .writer
             .accept(move |transaction| {
                 put_row(transaction, &write)?;
                 transaction.keep_body(&write.body)?;
-                enqueue(transaction, &write.item)?;
+                enqueue_full_state(transaction, &write.item, &recorder)?;
                 transaction.audit(write.record);
                 Ok(())
             })
@@ -66,6 +70,7 @@ impl DossierStore for SqliteDossiers {
             .writer
             .accept(move |transaction| {
                 idempotency::keep(transaction, &write.reply)?;
+                let updated_at = change_time(transaction, write.now)?;
                 let added = i64::try_from(write.items.len()).map_err(StoreError::failed)?;
                 let changed = transaction
                     .connection
@@ -73,13 +78,7 @@ impl DossierStore for SqliteDossiers {
                         "UPDATE dossier SET steps = steps + ?3, step_state = ?4, updated_at = ?5 \
                          WHERE code = ?1 AND steps = ?2",
                     )?
-                    .execute((
-                        &write.code,
-                        write.expected_steps,
-                        added,
-                        write.step_state.as_str(),
-                        write.now.micros(),
-                    ))?;
+                    .execute((&write.code, write.expected_steps, added, write.step_state.as_str(), updated_at))?;
                 if changed != 1 {
                     return Err(StoreError::Conflict);
                 }
@@ -155,8 +154,18 @@ impl DossierStore for SqliteDossiers {
     }
 }
 
+/// The time of a change: never before that of an earlier commit, so that whoever follows the list misses nothing.
+fn change_time(transaction: &Transaction<'_>, now: Timestamp) -> Result<i64, StoreError> {
+    let newest: Option<i64> = transaction
+        .connection
+        .prepare_cached("SELECT max(updated_at) FROM dossier")?
+        .query_row([], |row| row.get(0))?;
+    Ok(newest.map_or(now.micros(), |newest| now.micros().max(newest + 1)))
+}
+
 fn put_row(transaction: &mut Transaction<'_>, write: &PutDossier) -> Result<(), StoreError> {
     let row = &write.row;
+    let updated_at = change_time(transaction, row.updated_at)?;
     let changed = transaction
         .connection
         .prepare_cached(
@@ -177,7 +186,7 @@ fn put_row(transaction: &mut Transaction<'_>, write: &PutDossier) -> Result<(), 
             row.state.as_str(),
             row.body_id.as_bytes(),
             row.operation_id.as_bytes(),
-            row.updated_at.micros(),
+            updated_at,
             write.expected_revision,
         ])?;
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict) }

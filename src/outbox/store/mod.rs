@@ -8,7 +8,7 @@ use lienthong_domain::time::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-pub use sqlite::{SqliteOutbox, enqueue};
+pub use sqlite::{SqliteOutbox, enqueue, enqueue_full_state};
 
 use super::{Claimed, Item, Learned, OperationView, Problem, Status};
 use crate::storage::StoreError;
@@ -32,7 +32,8 @@ pub struct Settlement {
 pub struct Decision {
     pub id: Uuid,
     pub to: Status,
-    pub problem: Option<Problem>,
+    /// Why, in the operator's words; the sender sees them.
+    pub words: Option<String>,
     pub now: Timestamp,
 }
 
@@ -46,7 +47,7 @@ pub struct LaneView {
     pub head: Option<(Status, Option<Problem>)>,
 }
 
-/// How many items stand where.
+/// How many open items stand where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     pub by_status: Vec<(Status, i64)>,
@@ -62,8 +63,9 @@ pub trait OutboxStore: Send + Sync {
     /// Writes what came of a claimed item; `false` if its lease was lost in the meantime and nothing was written.
     async fn settle(&self, settlement: Settlement) -> Result<bool, StoreError>;
 
-    /// Nobody else serves this store: every lease is an orphan. Returns how many were taken back.
-    async fn take_back_leases(&self, now: Timestamp) -> Result<usize, StoreError>;
+    /// Nobody else serves this store: every lease is an orphan. What was being sent is of unknown outcome and looked
+    /// into from `look_up_at` on. Returns how many leases were taken back.
+    async fn take_back_leases(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError>;
 
     async fn decide(&self, decision: Decision) -> Result<Item, StoreError>;
 

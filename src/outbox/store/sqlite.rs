@@ -23,7 +23,7 @@ macro_rules! items {
     ($rest:literal) => {
         concat!(
             "SELECT id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, attempts, ",
-            "lost_leases, fence, due_at, problem, accepted_at, updated_at FROM outbox WHERE ",
+            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at FROM outbox WHERE ",
             $rest
         )
     };
@@ -33,7 +33,8 @@ const BY_ID: &str = items!("id = ?1");
 const BY_OPERATION: &str = items!("operation_id = ?1 ORDER BY seq LIMIT 1000");
 const DUE: &str = items!("is_head = 1 AND due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2");
 const SENDING: &str = items!("is_head = 1 AND due_at IS NOT NULL AND status = 'sending'");
-const WAITING: &str = items!("status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY seq LIMIT ?1");
+const WAITING: &str =
+    items!("is_open = 1 AND status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY seq LIMIT ?1");
 
 /// The outbox's store on SQLite.
 pub struct SqliteOutbox {
@@ -46,6 +47,64 @@ impl SqliteOutbox {
     pub fn new(database: Sqlite, bodies: Arc<Bodies>, recorder: Arc<Recorder>) -> Self {
         Self { database, bodies, recorder }
     }
+}
+
+/// Adds a full state. If the lane stands still because an earlier full state was refused, this one takes its place: the
+/// refused one had no effect, and this one says all that it said. Otherwise it goes to the end of its lane.
+pub fn enqueue_full_state(
+    transaction: &mut Transaction<'_>,
+    item: &NewItem,
+    recorder: &Recorder,
+) -> Result<(), StoreError> {
+    let connection = transaction.connection;
+    let refused = connection
+        .prepare_cached(items!(
+            "route = ?1 AND lane = ?2 AND is_open = 1 AND is_head = 1 AND status = 'dead' AND kind = ?3"
+        ))?
+        .query_row((item.route, &item.lane, item.kind), item_of)
+        .optional()?;
+    let Some(refused) = refused else { return enqueue(transaction, item) };
+    transaction.audit(narrate::record(recorder, &refused, Status::Cancelled, &Event::Superseded)?);
+    let accepted_at = item.accepted_at.micros();
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET id = ?2, operation_id = ?3, client_id = ?4, agency_id = ?5, ordinal = ?6, body_id = ?7, \
+             status = 'accepted', attempts = 0, lost_leases = 0, fence = fence + 1, due_at = ?8, first_tried_at = NULL, \
+             problem = NULL, accepted_at = ?8, updated_at = ?8 WHERE id = ?1",
+        )?
+        .execute(rusqlite::params![
+            refused.id.as_bytes(),
+            item.id.as_bytes(),
+            item.operation_id.as_bytes(),
+            item.client_id,
+            item.agency_id,
+            item.ordinal,
+            item.body_id.as_bytes(),
+            accepted_at,
+        ])?;
+    // The refused one keeps its own row, closed, so that its operation still says what became of it.
+    connection
+        .prepare_cached(
+            "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, \
+             is_open, is_head, attempts, problem, accepted_at, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'cancelled', 0, 0, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(rusqlite::params![
+            refused.id.as_bytes(),
+            refused.operation_id.as_bytes(),
+            refused.client_id,
+            refused.agency_id,
+            refused.route,
+            refused.lane,
+            refused.kind,
+            refused.ordinal,
+            refused.body_id.as_bytes(),
+            refused.attempts,
+            problem_text(refused.problem.as_ref())?,
+            refused.accepted_at.micros(),
+            accepted_at,
+        ])?;
+    Ok(())
 }
 
 /// Adds an item at the end of its lane, in the transaction of what made it necessary.
@@ -92,7 +151,7 @@ impl OutboxStore for SqliteOutbox {
                 let mut claimed = Vec::with_capacity(due.len());
                 for mut item in due {
                     if item.status == Status::Sending {
-                        lose_lease(transaction, &item, now, &recorder)?;
+                        lose_lease(transaction, &item, now, now, &recorder)?;
                         continue;
                     }
                     take_lease(transaction, &mut item, now, now.plus_millis(lease_ms), &recorder)?;
@@ -109,7 +168,7 @@ impl OutboxStore for SqliteOutbox {
         self.database.writer.write(move |transaction| settle_one(transaction, &settlement, &recorder)).await
     }
 
-    async fn take_back_leases(&self, now: Timestamp) -> Result<usize, StoreError> {
+    async fn take_back_leases(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError> {
         let recorder = Arc::clone(&self.recorder);
         self.database
             .writer
@@ -119,7 +178,7 @@ impl OutboxStore for SqliteOutbox {
                     statement.query_map([], item_of)?.collect::<Result<Vec<_>, _>>()?
                 };
                 for item in &orphans {
-                    lose_lease(transaction, item, now, &recorder)?;
+                    lose_lease(transaction, item, now, look_up_at, &recorder)?;
                 }
                 // Whoever was looking into these has gone too; their state does not change.
                 let looked_into = transaction
@@ -128,7 +187,7 @@ impl OutboxStore for SqliteOutbox {
                         "UPDATE outbox SET fence = fence + 1, due_at = ?1 \
                          WHERE is_head = 1 AND status = 'unknown' AND due_at IS NOT NULL AND due_at > ?1",
                     )?
-                    .execute([now.micros()])?;
+                    .execute([look_up_at.micros()])?;
                 Ok(orphans.len() + looked_into)
             })
             .await
@@ -149,7 +208,7 @@ impl OutboxStore for SqliteOutbox {
                     .connection
                     .prepare_cached(
                         "UPDATE outbox SET status = ?2, is_open = ?3, is_head = is_head AND ?3, due_at = ?4, \
-                         problem = coalesce(?5, problem), lost_leases = 0, fence = fence + 1, \
+                         problem = ?5, lost_leases = 0, first_tried_at = NULL, fence = fence + 1, \
                          updated_at = ?6 WHERE id = ?1",
                     )?
                     .execute(rusqlite::params![
@@ -157,7 +216,7 @@ impl OutboxStore for SqliteOutbox {
                         decision.to.as_str(),
                         decision.to.is_open(),
                         due_at.map(Timestamp::micros),
-                        problem_text(decision.problem.as_ref())?,
+                        problem_text(with_words(item.problem.clone(), decision.words.as_deref()).as_ref())?,
                         decision.now.micros(),
                     ])?;
                 if !decision.to.is_open() {
@@ -204,7 +263,8 @@ impl OutboxStore for SqliteOutbox {
         self.database
             .readers
             .read(|connection| {
-                let mut statement = connection.prepare_cached("SELECT status, count(*) FROM outbox GROUP BY status")?;
+                let mut statement = connection
+                    .prepare_cached("SELECT status, count(*) FROM outbox WHERE is_open = 1 GROUP BY status")?;
                 let rows = statement.query_map([], |row| Ok((status_of(&row.get::<_, String>(0)?)?, row.get(1)?)))?;
                 Ok(Counts { by_status: rows.collect::<Result<_, _>>()? })
             })
@@ -254,10 +314,12 @@ fn take_lease(
     }
     item.fence += 1;
     item.due_at = Some(until);
+    item.first_tried_at = item.first_tried_at.or(Some(now));
     transaction
         .connection
         .prepare_cached(
-            "UPDATE outbox SET status = ?2, attempts = ?3, fence = ?4, due_at = ?5, updated_at = ?6 WHERE id = ?1",
+            "UPDATE outbox SET status = ?2, attempts = ?3, fence = ?4, due_at = ?5, updated_at = ?6, \
+             first_tried_at = coalesce(first_tried_at, ?6) WHERE id = ?1",
         )?
         .execute((item.id.as_bytes(), item.status.as_str(), item.attempts, item.fence, until.micros(), now.micros()))?;
     Ok(())
@@ -268,6 +330,7 @@ fn lose_lease(
     transaction: &mut Transaction<'_>,
     item: &Item,
     now: Timestamp,
+    look_up_at: Timestamp,
     recorder: &Recorder,
 ) -> Result<(), StoreError> {
     transaction.audit(narrate::record(recorder, item, Status::Unknown, &Event::LostLease)?);
@@ -275,9 +338,9 @@ fn lose_lease(
         .connection
         .prepare_cached(
             "UPDATE outbox SET status = 'unknown', lost_leases = lost_leases + 1, fence = fence + 1, due_at = ?2, \
-             updated_at = ?2 WHERE id = ?1",
+             updated_at = ?3 WHERE id = ?1",
         )?
-        .execute((item.id.as_bytes(), now.micros()))?;
+        .execute((item.id.as_bytes(), look_up_at.micros(), now.micros()))?;
     Ok(())
 }
 
@@ -409,9 +472,10 @@ fn item_of(row: &Row<'_>) -> rusqlite::Result<Item> {
         lost_leases: row.get(11)?,
         fence: row.get(12)?,
         due_at: row.get::<_, Option<i64>>(13)?.map(Timestamp::from_micros),
-        problem: problem_of(row.get(14)?)?,
-        accepted_at: Timestamp::from_micros(row.get(15)?),
-        updated_at: Timestamp::from_micros(row.get(16)?),
+        first_tried_at: row.get::<_, Option<i64>>(14)?.map(Timestamp::from_micros),
+        problem: problem_of(row.get(15)?)?,
+        accepted_at: Timestamp::from_micros(row.get(16)?),
+        updated_at: Timestamp::from_micros(row.get(17)?),
     })
 }
 
@@ -423,6 +487,13 @@ fn problem_of(text: Option<String>) -> rusqlite::Result<Option<Problem>> {
     text.map(|text| serde_json::from_str(&text))
         .transpose()
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+}
+
+/// The operator's words beside what the other side said, which stays.
+fn with_words(problem: Option<Problem>, words: Option<&str>) -> Option<Problem> {
+    let Some(words) = words else { return problem };
+    let before = problem.unwrap_or(Problem { kind: "operator".into(), upstream_code: None, note: None, reason: None });
+    Some(Problem { note: Some(words.to_owned()), ..before })
 }
 
 fn problem_text(problem: Option<&Problem>) -> Result<Option<String>, StoreError> {

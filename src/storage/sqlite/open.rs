@@ -27,6 +27,7 @@ pub struct Limits {
 pub struct Sqlite {
     pub writer: Writer,
     pub readers: Readers,
+    shards: Arc<[String]>,
 }
 
 impl Sqlite {
@@ -34,10 +35,16 @@ impl Sqlite {
     pub fn open(file: &Path, limits: &Limits, disk: Arc<DiskWatch>) -> Result<Self, StoreError> {
         let mut connection = connect(file, limits)?;
         migrate::run(&mut connection)?;
+        let shards = shards_of(&connection)?;
         let checkpointer = connect(file, limits)?;
         let writer = Writer::start(connection, checkpointer, limits, disk)?;
         let readers = Readers::open((0..limits.readers).map(|_| read_only(file, limits)).collect::<Result<_, _>>()?);
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, shards: shards.into() })
+    }
+
+    /// Whether the audit log had records in this shard when the database was opened.
+    pub fn has_audit_shard(&self, shard: &str) -> bool {
+        self.shards.iter().any(|known| known == shard)
     }
 }
 
@@ -74,6 +81,11 @@ fn connect(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
         }
     }
     Ok(connection)
+}
+
+fn shards_of(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare("SELECT shard FROM audit_head")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 fn read_only(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {

@@ -31,9 +31,10 @@ impl Readers {
             let _permit = permit;
             let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = connection.ok_or_else(|| StoreError::Failed("no free reader".into()))?;
-            let result = read(&connection);
+            // A connection goes back even if its read panics, before its permit does.
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&connection)));
             free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            result
+            result.unwrap_or_else(|_| Err(StoreError::Failed("a read panicked".into())))
         };
         tokio::task::spawn_blocking(run).await.map_err(StoreError::failed)?
     }

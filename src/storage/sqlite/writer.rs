@@ -33,7 +33,14 @@ impl Writer {
         let batch_items = limits.batch_items;
         thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || run(&connection, requests, batch_items))
+            .spawn(move || {
+                let work = std::panic::AssertUnwindSafe(|| run(&connection, requests, batch_items));
+                if std::panic::catch_unwind(work).is_err() {
+                    // Nobody would ever be answered again: end, recover, go on.
+                    tracing::error!("the writer panicked: the process ends to recover");
+                    std::process::abort();
+                }
+            })
             .map_err(StoreError::failed)?;
         let wal_bytes = limits.wal_bytes;
         thread::Builder::new()

@@ -46,6 +46,7 @@ CREATE TABLE outbox (
     lost_leases INTEGER NOT NULL DEFAULT 0,
     fence INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,
+    first_tried_at INTEGER,
     problem TEXT,
     accepted_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
@@ -53,7 +54,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (due_at) WHERE is_head = 1 AND due_at IS NOT NULL;
 CREATE INDEX outbox_lane ON outbox (route, lane, seq) WHERE is_open = 1;
 CREATE INDEX outbox_operation ON outbox (operation_id, seq);
-CREATE INDEX outbox_waiting ON outbox (status, seq) WHERE status IN ('unknown', 'dead');
+CREATE INDEX outbox_open ON outbox (status, seq) WHERE is_open = 1;
 
 -- What the other side is known to hold, a lane.
 CREATE TABLE lane (
