@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::idempotency::Replies;
+use crate::access::idempotency::store::SqliteReplies;
 use crate::access::{Client, Clients};
 use crate::audit::Recorder;
 use crate::config::{Loaded, Settings};
@@ -26,6 +27,7 @@ use crate::http::router::{self, Topics};
 use crate::outbox::http::Operations;
 use crate::outbox::store::{OutboxStore, SqliteOutbox};
 use crate::outbox::{RetrySchedule, Worker, WorkerSettings};
+use crate::storage::backlog::Backlog;
 use crate::storage::bodies::Bodies;
 use crate::storage::disk::DiskWatch;
 use crate::storage::keys::Keys;
@@ -36,6 +38,7 @@ pub struct Stores {
     pub outbox: Arc<dyn OutboxStore>,
     database: Sqlite,
     disk: Arc<DiskWatch>,
+    backlog: Arc<Backlog>,
     keys: Arc<Keys>,
     bodies: Arc<Bodies>,
     recorder: Arc<Recorder>,
@@ -68,7 +71,8 @@ impl Stores {
             busy_timeout: Duration::from_millis(storage.busy_timeout_ms),
             wal_bytes: storage.wal_bytes,
         };
-        let database = Sqlite::open(&file, &limits, Arc::clone(&disk))?;
+        let backlog = Arc::new(Backlog::new(settings.outbox.most_open));
+        let database = Sqlite::open(&file, &limits, Arc::clone(&disk), Arc::clone(&backlog))?;
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
         let (half_year, shard) = recorder.present_shard();
@@ -76,7 +80,7 @@ impl Stores {
             keys.require_shard(&half_year)?;
         }
         let outbox = Arc::new(SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder)));
-        Ok(Self { outbox, database, disk, keys, bodies, recorder })
+        Ok(Self { outbox, database, disk, backlog, keys, bodies, recorder })
     }
 }
 
@@ -180,7 +184,7 @@ fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>, wake: &A
     let dossiers = Dossiers {
         store: Arc::new(SqliteDossiers::new(stores.database.clone(), Arc::clone(&stores.recorder))),
         outbox: Arc::clone(&stores.outbox),
-        replies: Arc::new(Replies::new(stores.database.clone())),
+        replies: Arc::new(Replies::new(Arc::new(SqliteReplies::new(stores.database.clone())))),
         recorder: Arc::clone(&stores.recorder),
         bodies: Arc::clone(&stores.bodies),
         keys: Arc::clone(&stores.keys),
@@ -260,7 +264,7 @@ fn lock_folder(folder: &Path) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-/// Small duties: the disk is watched every second, old answers are forgotten every minute.
+/// Small duties: the disk and the outbox are watched every second, old answers are forgotten every minute.
 async fn keep_house(
     stores: Stores,
     replies: Arc<Replies>,
@@ -275,6 +279,10 @@ async fn keep_house(
             _ = stop.changed() => return,
         }
         stores.disk.look();
+        match stores.outbox.counts().await {
+            Ok(counts) => stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum()),
+            Err(error) => tracing::warn!(%error, "the outbox could not be counted"),
+        }
         second += 1;
         if second.is_multiple_of(60) {
             let before = clock.now().plus_millis(-i64::from(keep_hours) * 3_600_000);

@@ -175,7 +175,7 @@ fn plain_value(held: &Value, form: As) -> Option<Value> {
                 rows => object(item, rows),
             })
             .collect();
-        return (!told.is_empty()).then(|| Value::Array(told));
+        return (!told.is_empty()).then_some(Value::Array(told));
     }
     let text = held.as_str().filter(|text| !text.is_empty())?;
     let unknown = || json!({ "held": text });

@@ -62,10 +62,10 @@ pub fn load(
         }
         adapters.insert(card.name, value);
     }
-    if let Ok(settings) = &settings {
-        if let Err(wrong) = settings.check(cards) {
-            note("", &wrong);
-        }
+    if let Ok(settings) = &settings
+        && let Err(wrong) = settings.check(cards)
+    {
+        note("", &wrong);
     }
     match settings {
         Ok(settings) if mistakes.is_empty() => Ok(Loaded { settings, adapters, values: layered.values() }),

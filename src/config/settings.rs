@@ -1,6 +1,6 @@
 //! The core's settings as types. A value that cannot be used is a mistake here, not a surprise later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use deserr::Deserr;
@@ -74,7 +74,7 @@ section! { StorageSettings {
     busy_timeout_ms: u64, wal_bytes: u64, least_free_bytes: u64, least_free_percent: u64,
 } }
 section! { OutboxSettings {
-    most_in_flight: usize, claim_batch: usize, lease_ms: u32, attempt_timeout_ms: u32, poll_ms: u64,
+    most_open: u64, most_in_flight: usize, claim_batch: usize, lease_ms: u32, attempt_timeout_ms: u32, poll_ms: u64,
     look_up_delay_ms: u32, credential_pause_ms: u32, most_lost_leases: u32, retry_delays_ms: Vec<u32>,
     retry_jitter_percent: u32, give_up_after_hours: u32, breaker: BreakerSettings,
 } }
@@ -191,6 +191,12 @@ impl Settings {
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_clients(&mut wrong);
+        let mut seen = HashSet::new();
+        for (n, procedure) in self.procedures.iter().enumerate() {
+            if !seen.insert(procedure.code.national().unwrap_or(procedure.code.original())) {
+                wrong.push(format!("/procedures/{n}/code"), listed_twice());
+            }
+        }
         if let Err(maps) = self.status_maps() {
             wrong.append(maps);
         }
@@ -261,7 +267,9 @@ impl Settings {
             });
             match StatusMap::new(lines) {
                 Ok(table) => {
-                    by_agency.insert(map.agency.clone(), table);
+                    if by_agency.insert(map.agency.clone(), table).is_some() {
+                        wrong.push(format!("/status_maps/{n}/agency"), listed_twice());
+                    }
                 }
                 Err(mistakes) => {
                     for mistake in mistakes {
@@ -273,4 +281,8 @@ impl Settings {
         }
         wrong.into_result(StatusMaps::new(by_agency))
     }
+}
+
+fn listed_twice() -> Refusal {
+    Refusal::new("value", "Đã có trong danh sách.", "It is in the list already.")
 }

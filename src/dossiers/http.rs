@@ -47,7 +47,7 @@ pub fn routes(dossiers: Arc<Dossiers>) -> OpenApiRouter {
     put, path = "/v1/dossiers/{code}", operation_id = "putDossier", tag = "dossiers",
     params(
         ("code" = lienthong_domain::dossier::DossierCode, Path, description = "Mã hồ sơ. / Dossier code."),
-        ("If-Match" = Option<String>, Header, description = "Chỉ ghi nếu bản hiện tại đúng là bản này. / Only if the current revision is this one."),
+        ("If-Match" = Option<String>, Header, max_length = 40, description = "Chỉ ghi nếu bản hiện tại đúng là bản này. / Only if the current revision is this one."),
     ),
     request_body(content = DossierBody, description = "Trạng thái đầy đủ. / The full state.", example = json!(super::example::dossier())),
     responses(

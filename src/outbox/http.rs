@@ -75,7 +75,7 @@ struct OperationItem {
 /// or refused, and why.
 #[utoipa::path(
     get, path = "/v1/operations/{id}", operation_id = "getOperation", tag = "operations",
-    params(("id" = String, Path, format = "uuid", description = "Mã tác vụ. / The operation's id.")),
+    params(("id" = String, Path, format = "uuid", max_length = 36, description = "Mã tác vụ. / The operation's id.")),
     responses((status = 200, description = "Tác vụ. / The operation.", body = Operation), Refusals)
 )]
 async fn get_operation(

@@ -1,6 +1,7 @@
 //! What every store stands on: the writer that commits in groups, readers, migrations, keys and sealed bodies.
 //! Nothing above a store trait knows SQL; no closure and no open transaction crosses a trait.
 
+pub mod backlog;
 pub mod bodies;
 pub mod disk;
 pub mod keys;

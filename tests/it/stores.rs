@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lienthong::audit::Recorder;
 use lienthong::outbox::store::SqliteOutbox;
+use lienthong::storage::backlog::Backlog;
 use lienthong::storage::bodies::Bodies;
 use lienthong::storage::disk::DiskWatch;
 use lienthong::storage::keys::Keys;
@@ -32,7 +33,8 @@ impl Stores {
             busy_timeout: Duration::from_secs(5),
             wal_bytes: 1 << 20,
         };
-        let database = Sqlite::open(&folder.path().join("lienthong.sqlite"), &limits, disk).unwrap();
+        let database =
+            Sqlite::open(&folder.path().join("lienthong.sqlite"), &limits, disk, Arc::new(Backlog::new(100))).unwrap();
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new("test".into(), keys, Arc::new(SystemClock)));
         let outbox = SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder));

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use deserr::Deserr;
+use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 
 use super::DossierState;
@@ -79,7 +80,8 @@ impl StatusMap {
                     ),
                 });
             }
-            let key = (line.status, line.sub_status);
+            // What the local system sends is kept in NFC; a table may have been typed on another keyboard.
+            let key = (line.status.nfc().collect(), line.sub_status.map(|sub| sub.nfc().collect()));
             if entries.insert(key, MappedState { state, is_override }).is_some() {
                 mistakes.push(StatusMapMistake {
                     entry,

@@ -96,7 +96,12 @@ impl Scalar for Timestamp {
         if !is_rfc3339(text.as_bytes()) {
             return Err(refusal());
         }
-        Self::from_jiff(text.parse().map_err(|_| refusal())?)
+        let instant: jiff::Timestamp = text.parse().map_err(|_| refusal())?;
+        // jiff reads second 60 as 59 in any minute; a leap second can only be the last one of a UTC day.
+        if &text[17..19] == "60" && instant.as_second().rem_euclid(86_400) != 86_399 {
+            return Err(refusal());
+        }
+        Self::from_jiff(instant)
     }
 
     fn to_text(&self) -> String {
@@ -127,7 +132,8 @@ fn is_rfc3339(text: &[u8]) -> bool {
         }
         rest = &rest[1 + digits..];
     }
-    matches!(rest, b"Z" | b"z") || fits(rest, b"+dd:dd")
+    // jiff knows offsets beyond a day; RFC 3339 does not.
+    matches!(rest, b"Z" | b"z") || (fits(rest, b"+dd:dd") && &rest[1..3] < b"24".as_slice())
 }
 
 crate::scalar!(Timestamp);

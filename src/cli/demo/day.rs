@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use jiff::{Timestamp, ToSpan};
+use lienthong_domain::time::{self, CalendarMistake, Duration, DurationUnit, WorkingCalendar};
 use serde_json::Value;
 
 use super::life::{self, Life};
@@ -48,12 +49,23 @@ const LIVES: &[(Life, u32)] = &[
     (Life::Impossible, 1),
 ];
 
-pub(super) fn plan(count: usize, seed: u64, now: Timestamp) -> Vec<Story> {
+/// Days off of the present and the next year.
+const HOLIDAYS: &str = include_str!("../../../config/holidays.csv");
+
+pub(super) fn plan(count: usize, seed: u64, now: Timestamp) -> Result<Vec<Story>, CalendarMistake> {
+    let calendar = WorkingCalendar::new(WorkingCalendar::parse_days(HOLIDAYS)?, WorkingCalendar::office_hours())?;
     let mut rng = Rng::with_seed(seed);
-    (1..=count).map(|number| story(&mut rng, number, now)).collect()
+    (1..=count).map(|number| story(&mut rng, number, now, &calendar)).collect()
 }
 
-fn story(rng: &mut Rng, number: usize, now: Timestamp) -> Story {
+/// When a dossier received then must be answered: fifteen working days.
+fn due(calendar: &WorkingCalendar, received: Timestamp) -> Result<Timestamp, CalendarMistake> {
+    let limit = Duration { amount: 15, unit: DurationUnit::WorkingDay };
+    let due = calendar.due_at(time::Timestamp::from_micros(received.as_microsecond()), limit, &[])?;
+    Ok(Timestamp::from_microsecond(due.micros()).unwrap_or(received))
+}
+
+fn story(rng: &mut Rng, number: usize, now: Timestamp, calendar: &WorkingCalendar) -> Result<Story, CalendarMistake> {
     let procedure = weighted(rng, PROCEDURES, |row| row.3);
     let life = weighted(rng, LIVES, |row| row.1).0;
     // An old dossier of the procedure that was withdrawn in 2026 still goes through; a new one is refused.
@@ -70,8 +82,9 @@ fn story(rng: &mut Rng, number: usize, now: Timestamp) -> Story {
         Life::Impossible => Some("dossier.transition_needs_reason"),
         _ => None,
     };
+    let received = life::Received { at: received, due_at: due(calendar, received)? };
     let messages = life::messages(rng, life, procedure.0, procedure.1, received, &code);
-    Story { code, life, messages, refused_as }
+    Ok(Story { code, life, messages, refused_as })
 }
 
 fn weighted<'a, T>(rng: &mut Rng, rows: &'a [T], weight: impl Fn(&T) -> u32) -> &'a T {

@@ -59,18 +59,25 @@ impl Life {
     }
 }
 
+/// When a dossier was received and when it must be answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Received {
+    pub(super) at: Timestamp,
+    pub(super) due_at: Timestamp,
+}
+
 pub(super) fn messages(
     rng: &mut Rng,
     life: Life,
     procedure: &str,
     summary: &str,
-    received: Timestamp,
+    received: Received,
     code: &str,
 ) -> Vec<Message> {
     let mut dossier = first_state(rng, life, procedure, summary, received, code);
     let officer = people::name(rng);
     let mut messages = Vec::new();
-    let mut at = received;
+    let mut at = received.at;
     for (n, state) in life.states().iter().enumerate() {
         at += rng.i64(10..240).minutes();
         if life == Life::Late && *state == "finished" {
@@ -94,7 +101,7 @@ pub(super) fn messages(
     messages
 }
 
-fn first_state(rng: &mut Rng, life: Life, procedure: &str, summary: &str, received: Timestamp, code: &str) -> Value {
+fn first_state(rng: &mut Rng, life: Life, procedure: &str, summary: &str, received: Received, code: &str) -> Value {
     let channel = ["direct", "online", "postal"][rng.usize(..3)];
     let number = if life == Life::Placeholder { "000000000001".to_owned() } else { people::personal_number(rng) };
     let papers: Vec<Value> = (1..=rng.usize(1..4))
@@ -122,8 +129,8 @@ fn first_state(rng: &mut Rng, life: Life, procedure: &str, summary: &str, receiv
             "phone": format!("09{:08}", rng.u32(..99_999_999)),
         },
         "summary": summary,
-        "submittedAt": second(received - 30.minutes()),
-        "dueAt": second(received + (24 * 15).hours()),
+        "submittedAt": second(received.at - 30.minutes()),
+        "dueAt": second(received.due_at),
         "state": "received",
         "returnMethod": if rng.bool() { "counter" } else { "postal" },
         "handlingUnit": "Trung tâm Phục vụ hành chính công",

@@ -61,7 +61,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
         options.seed
     );
     let started = Instant::now();
-    let plan = day::plan(options.dossiers, options.seed, jiff::Timestamp::now());
+    let plan = day::plan(options.dossiers, options.seed, jiff::Timestamp::now())?;
     let played = play::play(&address, KEY, plan).await?;
     let accepted_in = started.elapsed();
     play::wait_until_delivered(&address, Duration::from_secs(600)).await?;

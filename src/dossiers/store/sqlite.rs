@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::{AppendSteps, DossierRow, DossierStore, PageQuery, PutDossier, StepRow};
-use crate::access::idempotency;
+use crate::access::idempotency::store::keep;
 use crate::audit::{Recorder, SealedRecord};
 use crate::outbox::store::{enqueue, enqueue_full_state};
 use crate::storage::StoreError;
@@ -69,7 +69,7 @@ impl DossierStore for SqliteDossiers {
         self.database
             .writer
             .accept(move |transaction| {
-                idempotency::keep(transaction, &write.reply)?;
+                keep(transaction, &write.reply)?;
                 let updated_at = change_time(transaction, write.now)?;
                 let added = i64::try_from(write.items.len()).map_err(StoreError::failed)?;
                 let changed = transaction

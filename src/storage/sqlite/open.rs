@@ -10,6 +10,7 @@ use super::migrate;
 use super::reader::Readers;
 use super::writer::Writer;
 use crate::storage::StoreError;
+use crate::storage::backlog::Backlog;
 use crate::storage::disk::DiskWatch;
 
 /// Sizes and times of the engine, from the configuration.
@@ -32,12 +33,12 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens (and migrates) the database file.
-    pub fn open(file: &Path, limits: &Limits, disk: Arc<DiskWatch>) -> Result<Self, StoreError> {
+    pub fn open(file: &Path, limits: &Limits, disk: Arc<DiskWatch>, backlog: Arc<Backlog>) -> Result<Self, StoreError> {
         let mut connection = connect(file, limits)?;
         migrate::run(&mut connection)?;
         let shards = shards_of(&connection)?;
         let checkpointer = connect(file, limits)?;
-        let writer = Writer::start(connection, checkpointer, limits, disk)?;
+        let writer = Writer::start(connection, checkpointer, limits, disk, backlog)?;
         let readers = Readers::open((0..limits.readers).map(|_| read_only(file, limits)).collect::<Result<_, _>>()?);
         Ok(Self { writer, readers, shards: shards.into() })
     }

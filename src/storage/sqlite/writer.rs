@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::open::Limits;
 use crate::audit::{Frontier, SealedRecord};
 use crate::storage::StoreError;
+use crate::storage::backlog::Backlog;
 use crate::storage::bodies::SealedBody;
 use crate::storage::disk::DiskWatch;
 
@@ -20,6 +21,7 @@ use crate::storage::disk::DiskWatch;
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     disk: Arc<DiskWatch>,
+    backlog: Arc<Backlog>,
 }
 
 impl Writer {
@@ -28,6 +30,7 @@ impl Writer {
         checkpointer: Connection,
         limits: &Limits,
         disk: Arc<DiskWatch>,
+        backlog: Arc<Backlog>,
     ) -> Result<Self, StoreError> {
         let (queue, requests) = mpsc::channel(limits.write_queue);
         let batch_items = limits.batch_items;
@@ -50,10 +53,10 @@ impl Writer {
                 move || keep_wal_short(&checkpointer, wal_bytes, || queue.upgrade().is_some())
             })
             .map_err(StoreError::failed)?;
-        Ok(Self { queue, disk })
+        Ok(Self { queue, disk, backlog })
     }
 
-    /// Accepts something new: refused while the disk is nearly full or the queue is.
+    /// Accepts something new: refused while the disk, the outbox or the write queue is full.
     pub async fn accept<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -61,6 +64,9 @@ impl Writer {
     {
         if self.disk.is_low() {
             return Err(StoreError::DiskFull);
+        }
+        if self.backlog.is_full() {
+            return Err(StoreError::Busy);
         }
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Request { work: Some(work), result: None, answer });

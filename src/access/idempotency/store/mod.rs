@@ -1,0 +1,31 @@
+//! What idempotency needs of a store.
+
+mod sqlite;
+
+use async_trait::async_trait;
+use lienthong_domain::time::Timestamp;
+
+pub use sqlite::{SqliteReplies, keep};
+
+use super::{Key, KeyedReply};
+use crate::storage::StoreError;
+
+/// A kept answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReply {
+    pub fingerprint: [u8; 32],
+    pub status: u16,
+    pub reply: Vec<u8>,
+}
+
+/// The store of kept answers.
+#[async_trait]
+pub trait ReplyStore: Send + Sync {
+    async fn find(&self, client_id: &str, key: &Key) -> Result<Option<KeptReply>, StoreError>;
+
+    /// `Conflict` if the key has an answer already.
+    async fn keep(&self, reply: KeyedReply) -> Result<(), StoreError>;
+
+    /// Deletes up to 1,000 answers stored before `before`; returns how many.
+    async fn forget(&self, before: Timestamp) -> Result<usize, StoreError>;
+}
