@@ -232,6 +232,7 @@ fn worker(
         },
         look_up_delay_ms: outbox.look_up_delay_ms.into(),
         credential_pause_ms: outbox.credential_pause_ms.into(),
+        drain: Duration::from_millis(loaded.settings.server.drain_ms),
         most_lost_leases: outbox.most_lost_leases.into(),
     };
     Ok(Arc::new(Worker {

@@ -18,7 +18,8 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
 
 impl<const MIN: usize, const MAX: usize> Scalar for Text<MIN, MAX> {
     const SCHEMA: ScalarSchema = {
-        let mut schema = ScalarSchema::new("Văn bản (Unicode NFC). / Text (Unicode NFC).", MAX, "Văn bản");
+        let mut schema = ScalarSchema::new("Văn bản (Unicode NFC). / Text (Unicode NFC).", MAX, "Văn bản")
+            .pattern(r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\uFFFE\uFFFF]*$");
         schema.min_length = MIN;
         schema
     };

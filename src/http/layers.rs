@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -84,8 +84,8 @@ async fn with_request_id(mut request: Request, next: Next) -> Response {
     let id = given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
-    // The route, not the path: a path holds a dossier code.
-    let route = request.uri().path().split('/').take(3).collect::<Vec<_>>().join("/");
+    // The route, not the path: a path holds a dossier code, and one that leads nowhere whatever its sender wrote.
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let started = std::time::Instant::now();
     let span = tracing::info_span!("request", id = %id);
     let mut response = next.run(request).instrument(span).await;

@@ -33,6 +33,8 @@ pub struct WorkerSettings {
     pub look_up_delay_ms: i64,
     /// How long the route rests when our account is refused.
     pub credential_pause_ms: i64,
+    /// How long calls in flight may finish after a stop was asked for.
+    pub drain: Duration,
     /// After so many lost leases an item is taken for what makes the process die.
     pub most_lost_leases: i64,
 }
@@ -75,7 +77,12 @@ impl Worker {
                 }
             }
         }
-        while tasks.join_next().await.is_some() {}
+        let finish = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.settings.drain, finish).await.is_err() {
+            // Their leases are taken back at the next start: what was on its way is then of unknown outcome.
+            tracing::warn!(still_sending = tasks.len(), "stopped before every call had its answer");
+            tasks.abort_all();
+        }
     }
 
     /// Claims and starts what there is room for; returns how long nothing more can be done.

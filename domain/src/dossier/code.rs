@@ -31,7 +31,9 @@ impl Scalar for DossierCode {
         52,
         "H15.50.05.13-261008-0975",
     )
-    .pattern(r"^[0-9A-Z.]{3,35}-(\d{6}|\d{8})-\d{4,7}$");
+    .pattern(
+        r"^([A-Z]\d{2}(\.[0-9A-Z]{2,3})*|\d{3}\.\d{2}\.\d{2}\.[A-Z]\d{2})-(\d{2}|19\d{2}|2\d{3})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])-\d{4,7}$",
+    );
 
     fn parse(text: &str) -> Result<Self, Refusal> {
         let refusal = || {

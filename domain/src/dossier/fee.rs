@@ -27,7 +27,7 @@ crate::code_enum! {
 /// One fee line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fee {
     /// Tên phí, lệ phí. / Its legal name.
     pub name: Text<1, 500>,

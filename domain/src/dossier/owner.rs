@@ -116,7 +116,7 @@ crate::scalar!(TaxCode);
 /// One identity number with its kind. The kind must agree with the number's length.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields, validate = identity_kind_agrees -> InvalidFields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IdentityDocument {
     pub kind: IdentityKind,
     pub number: Personal<IdentityNumber>,
@@ -146,7 +146,7 @@ fn identity_kind_agrees(
 /// Whose dossier it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Owner {
     pub kind: OwnerKind,
     /// Tên chủ hồ sơ. / The owner's name.

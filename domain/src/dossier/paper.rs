@@ -11,7 +11,7 @@ use crate::text::Text;
 /// A paper that was submitted (thành phần hồ sơ).
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmittedPaper {
     /// Mã tệp trong hệ thống địa phương. / The file's id in the local system.
     pub id: Text<1, 100>,
@@ -54,7 +54,7 @@ crate::code_enum! {
 /// Another paper that is only listed (giấy tờ khác).
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OtherPaper {
     pub name: Text<1, 2000>,
     /// Số lượng. / How many.
@@ -66,7 +66,7 @@ pub struct OtherPaper {
 /// A paper that is the dossier's result (kết quả giải quyết).
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResultPaper {
     pub name: Text<1, 2000>,
     /// Mã giấy tờ trong hệ thống địa phương. / The paper's id in the local system.

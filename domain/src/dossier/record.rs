@@ -50,7 +50,7 @@ pub type Database = Text<1, 20>;
 /// The full state of one dossier. Its code is in the request path.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields, validate = rules_hold -> InvalidFields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dossier {
     /// Mã hồ sơ; trong thân yêu cầu phải trùng với đường dẫn nếu có. / Must equal the path if present in the body.
     pub code: DossierCode,

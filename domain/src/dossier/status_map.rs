@@ -16,7 +16,7 @@ use crate::text::Text;
 /// A status as the local system writes it. The pair is looked up first, then the status alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LocalStatus {
     /// Trạng thái của hệ thống địa phương. / The local system's status.
     pub status: Text<1, 100>,

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// One processing step.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields, validate = no_placeholder -> InvalidFields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Step {
     /// Người xử lý; tối đa 50 ký tự vì Cổng từ chối dài hơn. / The officer; the portal refuses longer names.
     pub handled_by: Personal<Text<1, 50>>,

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 /// One supplement round.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr, serde::Serialize, ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Supplement {
     pub id: Text<1, 100>,
     /// Người yêu cầu bổ sung. / The officer who asked.

@@ -1,1 +1,8 @@
+//! The domain's words, by subject.
+
+mod codes;
+mod dossiers;
+mod instants;
+mod registers;
+mod values;
 mod working_calendar;
