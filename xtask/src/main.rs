@@ -4,6 +4,8 @@
 mod run;
 mod tools;
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -27,6 +29,8 @@ enum Command {
 }
 
 fn main() -> Result<()> {
+    // Paths below are those of the workspace, wherever the command was called.
+    std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
     match Arguments::parse().command {
         Command::Test => run::test(),
         Command::Prove { name } => run::prove(name.as_deref()),
