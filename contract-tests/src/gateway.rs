@@ -1,6 +1,7 @@
 //! A gateway to test: in this process, or as the real program that can be killed.
 
-use std::net::{SocketAddr, TcpListener};
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -25,13 +26,29 @@ pub struct Deployment {
     folder: TempDir,
     pub file: PathBuf,
     pub address: SocketAddr,
+    /// Held as long as the deployment lives: while its gateway is down, no other test's may take its place.
+    _port: File,
+}
+
+/// A port below those that the system gives out by itself, locked against every other test on this machine.
+fn reserve_port() -> Result<(SocketAddr, File)> {
+    let locks = std::env::temp_dir().join("lienthong-test-ports");
+    std::fs::create_dir_all(&locks)?;
+    for _ in 0..1000 {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(16_000..32_000)));
+        let lock = File::create(locks.join(address.port().to_string()))?;
+        if lock.try_lock().is_ok() && TcpListener::bind(address).is_ok() {
+            return Ok((address, lock));
+        }
+    }
+    bail!("no free port was found")
 }
 
 impl Deployment {
     /// `more` is TOML laid over what a test needs: quick retries, two clients, the sandbox as the portal.
     pub fn new(portal_url: &str, more: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (address, port) = reserve_port()?;
         let portal = PortalSettings::default();
         let mut settings: toml::Table = format!(
             r#"
@@ -68,7 +85,7 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         lay_over(&mut settings, more.parse().context("the test's own settings")?);
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, toml::to_string(&settings)?)?;
-        Ok(Self { folder, file, address })
+        Ok(Self { folder, file, address, _port: port })
     }
 
     pub fn folder(&self) -> &Path {

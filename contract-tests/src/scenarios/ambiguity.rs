@@ -20,6 +20,8 @@ pub struct Report {
 }
 
 const RATE: f64 = 0.3;
+/// Where every call given up counts: long enough that a busy machine gives none up that the portal has answered.
+const PATIENT: &str = "adapters.portal-dvcqg.http = { connect_timeout_ms = 1000, total_timeout_ms = 1500 }";
 const TIMEOUTS: &str = "adapters.portal-dvcqg.http = { connect_timeout_ms = 200, total_timeout_ms = 300 }";
 
 fn plan(seed: u64, operations: &[Operation]) -> FaultPlan {
@@ -32,7 +34,7 @@ fn plan(seed: u64, operations: &[Operation]) -> FaultPlan {
 async fn sandbox(faults: FaultPlan, dedup_steps: bool) -> Result<Sandbox> {
     let mut settings = Settings { faults, ..Settings::default() };
     settings.portal.dedup_steps = dedup_steps;
-    settings.portal.hold_ms = 1000;
+    settings.portal.hold_ms = 3000;
     Ok(Sandbox::start(settings).await?)
 }
 
@@ -58,7 +60,7 @@ pub async fn exact(deliveries: usize, seed: u64) -> Result<Report> {
 /// One state and one step a dossier, the portal keeps every repeat: ambiguous steps must stand parked.
 pub async fn parked(deliveries: usize, seed: u64) -> Result<Report> {
     let sandbox = sandbox(plan(seed, &[Operation::AppendSteps]), false).await?;
-    let deployment = Deployment::new(&sandbox.url(), TIMEOUTS)?;
+    let deployment = Deployment::new(&sandbox.url(), PATIENT)?;
     let gateway = deployment.start().await?;
     let load = Load { day: "261123", dossiers: deliveries / 2, states: 1, with_steps: true, connections: 32 };
     let acknowledged = load.play(&deployment.url()).await?;

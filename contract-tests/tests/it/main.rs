@@ -1,7 +1,10 @@
 //! Promises, checked: one module a subject.
 
+mod architecture;
 mod bad_input;
 mod conversation;
+mod documents;
+mod logs;
 mod portal_dvcqg;
 mod scenarios;
 mod support;

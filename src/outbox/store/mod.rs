@@ -1,5 +1,6 @@
 //! What the outbox needs of a store.
 
+mod rows;
 mod sqlite;
 
 use async_trait::async_trait;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_domain::port::Presence;
-use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::rows::{item_of, presence_from, problem_of, problem_text, status_of};
 use super::{Counts, Decision, LaneView, OutboxStore, Settlement};
 use crate::audit::Recorder;
 use crate::outbox::narrate::{self, Event};
@@ -419,14 +419,6 @@ fn presence_of(connection: &Connection, route: &str, lane: &str) -> Result<Optio
     Ok(text.flatten().and_then(|text| presence_from(&text)))
 }
 
-fn presence_from(text: &str) -> Option<Presence> {
-    match text {
-        "present" => Some(Presence::Present),
-        "absent" => Some(Presence::Absent),
-        _ => None,
-    }
-}
-
 fn lane_view(connection: &Connection, route: &str, lane: &str) -> Result<LaneView, StoreError> {
     let mut view = connection
         .prepare_cached(
@@ -455,47 +447,9 @@ fn lane_view(connection: &Connection, route: &str, lane: &str) -> Result<LaneVie
     Ok(view)
 }
 
-fn item_of(row: &Row<'_>) -> rusqlite::Result<Item> {
-    let id = |at: usize| Ok::<_, rusqlite::Error>(Uuid::from_bytes(row.get(at)?));
-    Ok(Item {
-        id: id(0)?,
-        operation_id: id(1)?,
-        client_id: row.get(2)?,
-        agency_id: row.get(3)?,
-        route: row.get(4)?,
-        lane: row.get(5)?,
-        kind: row.get(6)?,
-        ordinal: row.get(7)?,
-        body_id: id(8)?,
-        status: status_of(&row.get::<_, String>(9)?)?,
-        attempts: row.get(10)?,
-        lost_leases: row.get(11)?,
-        fence: row.get(12)?,
-        due_at: row.get::<_, Option<i64>>(13)?.map(Timestamp::from_micros),
-        first_tried_at: row.get::<_, Option<i64>>(14)?.map(Timestamp::from_micros),
-        problem: problem_of(row.get(15)?)?,
-        accepted_at: Timestamp::from_micros(row.get(16)?),
-        updated_at: Timestamp::from_micros(row.get(17)?),
-    })
-}
-
-fn status_of(text: &str) -> rusqlite::Result<Status> {
-    Status::parse(text).map_err(|_| rusqlite::Error::InvalidColumnType(0, "status".into(), rusqlite::types::Type::Text))
-}
-
-fn problem_of(text: Option<String>) -> rusqlite::Result<Option<Problem>> {
-    text.map(|text| serde_json::from_str(&text))
-        .transpose()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
-}
-
 /// The operator's words beside what the other side said, which stays.
 fn with_words(problem: Option<Problem>, words: Option<&str>) -> Option<Problem> {
     let Some(words) = words else { return problem };
     let before = problem.unwrap_or(Problem { kind: "operator".into(), upstream_code: None, note: None, reason: None });
     Some(Problem { note: Some(words.to_owned()), ..before })
-}
-
-fn problem_text(problem: Option<&Problem>) -> Result<Option<String>, StoreError> {
-    problem.map(serde_json::to_string).transpose().map_err(StoreError::failed)
 }
