@@ -70,9 +70,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Layer: every request below it has a client.
 pub async fn authenticate(State(clients): State<Arc<Clients>>, mut request: Request, next: Next) -> Response {
-    let presented = request
-        .headers()
-        .get(header::AUTHORIZATION)
+    let mut credentials = request.headers().get_all(header::AUTHORIZATION).iter();
+    // Two credentials are none: which one a proxy in front has looked at is not known.
+    let only = credentials.next().filter(|_| credentials.next().is_none());
+    let presented = only
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))

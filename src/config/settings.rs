@@ -190,6 +190,7 @@ impl Settings {
         must(self.storage.least_free_percent <= 50, "/storage/least_free_percent", "Tối đa 50.", "At most 50.");
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
+        self.check_agencies(&mut wrong);
         self.check_clients(&mut wrong);
         let mut seen = HashSet::new();
         for (n, procedure) in self.procedures.iter().enumerate() {
@@ -201,6 +202,58 @@ impl Settings {
             wrong.append(maps);
         }
         wrong.into_result(())
+    }
+
+    /// A parent that nobody knows, or a circle, would only show later, as requests refused for their agency.
+    fn check_agencies(&self, wrong: &mut InvalidFields) {
+        let parents: HashMap<&AgencyCode, Option<&AgencyCode>> =
+            self.agencies.iter().map(|agency| (&agency.code, agency.parent.as_ref())).collect();
+        for (n, agency) in self.agencies.iter().enumerate() {
+            let mut above = agency.parent.as_ref();
+            let mut height = 0;
+            while let Some(code) = above {
+                height += 1;
+                match parents.get(code) {
+                    Some(next) if height < 16 => above = *next,
+                    Some(_) => {
+                        wrong.push(
+                            format!("/agencies/{n}/parent"),
+                            Refusal::new(
+                                "value",
+                                "Cơ quan cấp trên tạo thành vòng hoặc quá 16 cấp.",
+                                "The parents form a circle, or more than 16 levels.",
+                            ),
+                        );
+                        break;
+                    }
+                    None => {
+                        wrong.push(
+                            format!("/agencies/{n}/parent"),
+                            Refusal::new(
+                                "value",
+                                "Không có cơ quan này trong [[agencies]].",
+                                "There is no such agency in [[agencies]].",
+                            ),
+                        );
+                        break;
+                    }
+                }
+            }
+        }
+        for (n, client) in self.clients.iter().enumerate() {
+            for (m, code) in client.agencies.iter().enumerate() {
+                if !parents.contains_key(code) {
+                    wrong.push(
+                        format!("/clients/{n}/agencies/{m}"),
+                        Refusal::new(
+                            "value",
+                            "Không có cơ quan này trong [[agencies]].",
+                            "There is no such agency in [[agencies]].",
+                        ),
+                    );
+                }
+            }
+        }
     }
 
     fn check_clients(&self, wrong: &mut InvalidFields) {

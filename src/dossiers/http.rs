@@ -231,9 +231,14 @@ fn expected_revision(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 fn read_filter(parameters: Vec<(String, String)>, most: usize) -> Result<Filter, Problem> {
     let mut filter = Filter::default();
     let mut wrong = InvalidFields::default();
+    let mut seen = std::collections::HashSet::new();
     for (name, value) in parameters {
         let place = format!("#/query/{}", name.chars().take(64).collect::<String>());
+        let is_repeated = !seen.insert(name.clone());
         let result = match name.as_str() {
+            _ if is_repeated => {
+                Err(Refusal::new("repeated", "Tham số này chỉ được gửi một lần.", "Send this parameter once."))
+            }
             "state" => DossierState::parse(&value).map(|state| filter.state = Some(state)),
             "updatedSince" => Timestamp::parse(&value).map(|since| filter.updated_since = Some(since)),
             "limit" => match value.parse() {

@@ -1,7 +1,7 @@
 //! Accepting the full state of a dossier: permission, the rules of its procedure, its transition, then one transaction.
 
 use lienthong_domain::catalogue::Standing;
-use lienthong_domain::dossier::{Dossier, DossierCode, Edge, edge};
+use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, edge};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
 use serde_json::Value;
@@ -96,22 +96,34 @@ impl Dossiers {
 
     /// The body as a dossier: its code is that of the path, its state may come from the agency's status table.
     fn read_dossier(&self, code: &DossierCode, mut body: Value) -> Result<(Dossier, bool), Problem> {
-        let mut is_override = false;
+        let (mut is_override, mut wrong) = (false, InvalidFields::default());
         if let Value::Object(members) = &mut body {
             let given = members.entry("code").or_insert_with(|| Value::from(code.as_str()));
             if given.is_string() && given != code.as_str() {
-                return Err(Problem::field(
+                *given = Value::from(code.as_str());
+                wrong.push(
                     "/code",
                     Refusal::new(
                         "code_differs",
                         "Mã hồ sơ trong thân khác với mã trên đường dẫn.",
                         "The code in the body is not the one in the path.",
                     ),
-                ));
+                );
             }
-            is_override = self.map_local_status(code, members)?;
+            is_override = self.map_local_status(code, members).unwrap_or_else(|unknown| {
+                wrong.append(unknown);
+                // So that the missing state is not told as well: its place is where the status is wrong.
+                members.insert("state".into(), Value::from(DossierState::Registered.as_str()));
+                false
+            });
         }
-        json::read::<Dossier>(body).map(|dossier| (dossier, is_override)).map_err(Problem::from)
+        match json::read::<Dossier>(body) {
+            Ok(dossier) => wrong.into_result((dossier, is_override)).map_err(Problem::from),
+            Err(others) => {
+                wrong.append(others);
+                Err(wrong.into())
+            }
+        }
     }
 
     fn map_local_status(

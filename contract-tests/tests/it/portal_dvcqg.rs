@@ -225,8 +225,27 @@ const FAULTS: &[(FaultKind, &[&str], Option<bool>)] = &[
     (FaultKind::CodeAsNumber, &["accepted"], Some(true)),
     (FaultKind::CodeAs00, &["accepted"], Some(true)),
     (FaultKind::AdapterFault, &["outcome_unknown", "unreadable"], Some(false)),
+    (FaultKind::Duplicate, &[], None),
     (FaultKind::LoginWithoutSession, &[], None),
 ];
+
+#[tokio::test]
+async fn a_call_that_the_exchange_hands_on_twice_shows_as_what_is_there_already() {
+    let world = World::healthy().await;
+    let sample = dossier(2500, DossierState::Received);
+    world.fault(Operation::Insert, FaultKind::Duplicate);
+    assert_eq!(kind(world.portal.insert(&sample).await), "already_exists");
+    world.fault(Operation::Update, FaultKind::Duplicate);
+    assert_eq!(kind(world.portal.update(&sample).await), "accepted");
+    // The portal keeps repeated steps, and this repeat is not the caller's: nothing on this side can undo it.
+    world.fault(Operation::AppendSteps, FaultKind::Duplicate);
+    assert_eq!(
+        kind(world.portal.append_step(&sample.code, &step("Thẩm tra", DossierState::Processing)).await),
+        "accepted"
+    );
+    let held = world.sandbox.dossier(sample.code.as_str()).unwrap();
+    assert_eq!((held.inserts, held.steps.len()), (1, 2));
+}
 
 #[tokio::test]
 async fn each_fault_of_a_write_is_the_decision_it_should_be() {

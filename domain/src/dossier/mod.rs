@@ -10,6 +10,7 @@ mod status_map;
 mod step;
 mod supplement;
 mod transition;
+mod words;
 
 pub use code::DossierCode;
 pub use fee::{Fee, FeeCollection, FeeKind};
@@ -21,3 +22,4 @@ pub use status_map::{LocalStatus, MappedState, StatusMap, StatusMapEntry, Status
 pub use step::Step;
 pub use supplement::Supplement;
 pub use transition::{Edge, TABLE, edge};
+pub use words::{OfficerName, Summary};

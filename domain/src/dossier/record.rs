@@ -3,7 +3,9 @@
 use deserr::Deserr;
 use utoipa::ToSchema;
 
-use super::{DossierCode, DossierState, Fee, LocalStatus, OtherPaper, Owner, ResultPaper, SubmittedPaper, Supplement};
+use super::{
+    DossierCode, DossierState, Fee, LocalStatus, OtherPaper, Owner, ResultPaper, SubmittedPaper, Summary, Supplement,
+};
 use crate::catalogue::ProcedureCode;
 use crate::invalid::{InvalidFields, Refusal};
 use crate::list::List;
@@ -78,7 +80,7 @@ pub struct Dossier {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_information: Option<Text<1, 2000>>,
     /// Trích yếu hồ sơ, tối đa 1000 ký tự. / Summary, at most 1,000 characters.
-    pub summary: Text<1, 1000>,
+    pub summary: Summary,
     /// Ngày nộp hồ sơ. / When it was submitted.
     pub submitted_at: Timestamp,
     /// Ngày tiếp nhận; bắt buộc khi trạng thái cho thấy đã tiếp nhận. / Required once the state implies receipt.
@@ -180,23 +182,5 @@ fn rules_hold(dossier: Dossier, location: deserr::ValuePointerRef<'_>) -> Result
             ),
         );
     }
-    if is_placeholder_summary(dossier.summary.as_str()) {
-        wrong.push(
-            format!("{place}/summary"),
-            Refusal::new(
-                "placeholder",
-                "Đây là giá trị giả định, không phải trích yếu hồ sơ.",
-                "This is a placeholder, not a summary.",
-            ),
-        );
-    }
     wrong.into_result(dossier)
-}
-
-/// What some systems write to get past the check that a summary is there.
-fn is_placeholder_summary(text: &str) -> bool {
-    matches!(
-        text.trim().to_lowercase().as_str(),
-        "dinhkem" | "đính kèm" | "dinh kem" | "không có" | "n/a" | "null" | "-" | "."
-    )
 }

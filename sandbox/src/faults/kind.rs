@@ -83,6 +83,9 @@ fault_kinds! {
     CodeAs00, code_as_00, ambiguous: false;
     /// A page or error of the adapter in place of a portal reply, no effect; nothing in it says so.
     AdapterFault, adapter_fault, ambiguous: true;
+    /// The exchange hands the call on twice; the answer is that of the second. A step is then there twice, whatever the
+    /// caller does, unless the portal drops repeats.
+    Duplicate, duplicate, ambiguous: false;
     /// A good login reply that holds no `session`. Only for `login`.
     LoginWithoutSession, login_without_session, ambiguous: false;
 }

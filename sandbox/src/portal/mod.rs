@@ -172,7 +172,7 @@ impl Portal {
         &self,
         operation: Operation,
         draw: Draw,
-        work: impl FnOnce() -> Result<Reply, Refusal>,
+        work: impl Fn() -> Result<Reply, Refusal>,
     ) -> Option<Result<Reply, Refusal>> {
         match draw.kind {
             Some(FaultKind::ResetBefore | FaultKind::ServerErrorBefore | FaultKind::AdapterFault) => None,
@@ -182,6 +182,10 @@ impl Portal {
             }
             Some(FaultKind::Refuse) => {
                 Some(Err(Refusal::new(Reason::Injected, "Dữ liệu không hợp lệ theo kịch bản thử nghiệm")))
+            }
+            Some(FaultKind::Duplicate) => {
+                let _ = work();
+                Some(work())
             }
             _ => Some(work()),
         }

@@ -65,6 +65,7 @@ pub(crate) async fn deliver(answer: Answer, road: Road) -> Response<Body> {
             | FaultKind::PhraseMissing
             | FaultKind::CodeAsNumber
             | FaultKind::CodeAs00
+            | FaultKind::Duplicate
             | FaultKind::LoginWithoutSession,
         )
         | None => response(StatusCode::OK, JSON, text.into()),

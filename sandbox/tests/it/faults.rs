@@ -179,6 +179,17 @@ async fn an_adapter_fault_is_a_page_or_an_error_that_is_no_portal_reply() {
 }
 
 #[tokio::test]
+async fn a_call_may_be_handed_on_twice_and_the_second_is_answered() {
+    let (sandbox, caller) = open_with(Operation::Insert, FaultKind::Duplicate).await;
+    assert!(message(&caller.insert(dossier(CODE)).await).contains("đã tồn tại"));
+    assert_eq!(sandbox.dossier(CODE).unwrap().inserts, 1);
+    sandbox
+        .set_faults(FaultPlan::none().with(Operation::AppendSteps, OperationFaults::only(FaultKind::Duplicate, 1.0)));
+    assert_accepted(&caller.append(json!([step(CODE, "Xử lý")])).await);
+    assert_eq!(sandbox.dossier(CODE).unwrap().steps.len(), 2);
+}
+
+#[tokio::test]
 async fn a_fault_strikes_only_the_operation_it_is_set_for() {
     let (sandbox, caller) = open_with(Operation::AppendSteps, FaultKind::ResetAfter).await;
     assert_accepted(&caller.insert(dossier(CODE)).await);

@@ -87,9 +87,17 @@ impl DossierStore for SqliteDossiers {
                     transaction
                         .connection
                         .prepare_cached(
-                            "INSERT INTO dossier_step (code, ordinal, body_id, accepted_at) VALUES (?1, ?2, ?3, ?4)",
+                            "INSERT INTO dossier_step (code, ordinal, client_id, agency_id, body_id, accepted_at) \
+                             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                         )?
-                        .execute((&write.code, item.ordinal, body.id.as_bytes(), write.now.micros()))?;
+                        .execute((
+                            &write.code,
+                            item.ordinal,
+                            &item.client_id,
+                            &item.agency_id,
+                            body.id.as_bytes(),
+                            write.now.micros(),
+                        ))?;
                     enqueue(transaction, item)?;
                 }
                 write.records.into_iter().for_each(|record| transaction.audit(record));

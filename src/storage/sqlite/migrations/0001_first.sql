@@ -98,6 +98,8 @@ CREATE INDEX dossier_by_update ON dossier (updated_at, code);
 CREATE TABLE dossier_step (
     code TEXT NOT NULL,
     ordinal INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    agency_id TEXT NOT NULL,
     body_id BLOB NOT NULL,
     accepted_at INTEGER NOT NULL,
     PRIMARY KEY (code, ordinal)
