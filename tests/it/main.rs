@@ -5,3 +5,4 @@ mod bodies;
 mod keys;
 mod outbox_store;
 mod stores;
+mod writer;

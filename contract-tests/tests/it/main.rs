@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod conversation;
 mod documents;
+mod limits;
 mod logs;
 mod portal_dvcqg;
 mod scenarios;
