@@ -1,11 +1,13 @@
 //! Reading a JSON body: bounded, `application/json` only, no member twice. What the members mean is the topic's affair.
 
 use std::fmt;
+use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use deserr::Deserr;
+use futures::StreamExt;
 use lienthong_domain::invalid::InvalidFields;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -22,7 +24,7 @@ pub struct JsonBody {
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let is_json = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -32,17 +34,35 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         if !is_json {
             return Err(Problem::new(Code::RequestMediaType));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            use axum::response::IntoResponse;
-            match rejection.into_response().status() {
-                axum::http::StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::RequestTooLarge),
-                _ => Problem::new(Code::RequestMalformed)
-                    .detail("Thân yêu cầu bị ngắt giữa chừng.", "The body was cut off."),
-            }
-        })?;
+        let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
+        let bytes = read_all(request.into_body(), limit).await?;
         let value = parse(&bytes)?;
         Ok(Self { value, bytes })
     }
+}
+
+/// The most bytes of a body, given to every request by the layers. Without a layer nothing is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BodyLimit(pub usize);
+
+/// How long a body that is too large is still read and thrown away, so that a client that sends all of it before it
+/// listens sees the refusal and not a reset.
+const DRAIN: Duration = Duration::from_secs(1);
+
+async fn read_all(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            Problem::new(Code::RequestMalformed).detail("Thân yêu cầu bị ngắt giữa chừng.", "The body was cut off.")
+        })?;
+        if bytes.len() + chunk.len() > limit {
+            let rest = async { while let Some(Ok(_)) = chunks.next().await {} };
+            let _ = tokio::time::timeout(DRAIN, rest).await;
+            return Err(Problem::new(Code::RequestTooLarge));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
 }
 
 /// Reads JSON text; the problem names line and column, never the text.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument;
 
+use super::json::BodyLimit;
 use super::openapi::API_VERSION;
 use super::problem::{Code, Problem, localise};
 
@@ -33,7 +34,7 @@ pub fn around(routes: Router, limits: &HttpLimits) -> Router {
     let places = Arc::new(tokio::sync::Semaphore::new(limits.concurrent_requests));
     routes
         // Innermost: a body is bounded wherever it is read.
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(Extension(BodyLimit(limits.body_bytes)))
         // A handler may not take longer than a caller waits; what it made durable stays durable.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
