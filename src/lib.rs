@@ -7,7 +7,9 @@ pub mod access;
 pub mod audit;
 pub mod http;
 pub mod outbox;
+pub mod replicas;
 pub mod storage;
+pub mod upstream_sessions;
 
 pub mod adapters;
 pub mod cli;

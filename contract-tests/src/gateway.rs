@@ -13,6 +13,7 @@ use lienthong::config::{self, Loaded};
 use lienthong::wiring::Gateway;
 use lienthong_domain::time::SystemClock;
 use lienthong_sandbox::PortalSettings;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,7 +54,7 @@ impl Deployment {
         let mut settings: toml::Table = format!(
             r#"
 server.listen = "{address}"
-storage = {{ data_folder = {:?}, keys_folder = {:?}, least_free_bytes = 0, least_free_percent = 0 }}
+storage = {{ keys_folder = {:?}, sqlite = {{ data_folder = {:?}, least_free_bytes = 0, least_free_percent = 0 }} }}
 outbox = {{ most_in_flight = 64, claim_batch = 64, retry_delays_ms = [20, 50, 100, 250], look_up_delay_ms = 20, poll_ms = 100, credential_pause_ms = 300, breaker = {{ failures_in_a_row = 1000, failure_percent = 100, first_pause_ms = 50, longest_pause_ms = 200 }} }}
 log = {{ filter = "warn", format = "json" }}
 agencies = [
@@ -73,8 +74,8 @@ share_path = "{}"
 account = {{ username = "{}", password = "{}" }}
 http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64 }}
 "#,
-            folder.path().join("data"),
             folder.path().join("keys"),
+            folder.path().join("data"),
             portal.agency,
             portal.integration_path,
             portal.share_path,
@@ -154,6 +155,20 @@ impl Program {
         self.0.kill()?;
         self.0.wait()?;
         Ok(())
+    }
+
+    /// Stops it in its tracks, as a machine does that is starved of everything.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("no process id")?;
+        Ok(kill_process(pid, signal)?)
     }
 }
 

@@ -5,4 +5,5 @@
 pub mod gateway;
 pub mod load;
 pub mod port_suites;
+pub mod postgres;
 pub mod scenarios;

@@ -46,11 +46,16 @@ impl Load {
 
     /// Sends everything; a message is repeated, with its own key, until it is acknowledged.
     pub async fn play(&self, url: &str) -> Result<Ledger> {
-        let url: Arc<str> = url.into();
+        self.play_to_any(&[url.to_owned()]).await
+    }
+
+    /// The same to several gateways, each attempt to any of them, as behind a balancer that knows nothing.
+    pub async fn play_to_any(&self, urls: &[String]) -> Result<Ledger> {
+        let urls: Arc<[String]> = urls.into();
         let mut told = stream::iter(1..=self.dossiers)
             .map(|number| {
-                let (url, load) = (Arc::clone(&url), self.clone());
-                tokio::spawn(async move { load.tell(&url, number).await })
+                let (urls, load) = (Arc::clone(&urls), self.clone());
+                tokio::spawn(async move { load.tell(&urls, number).await })
             })
             .buffer_unordered(self.connections);
         let mut ledger = Ledger::with_capacity(self.dossiers);
@@ -61,20 +66,23 @@ impl Load {
         Ok(ledger)
     }
 
-    async fn tell(&self, url: &str, number: usize) -> Result<(String, Vec<Acknowledged>)> {
+    async fn tell(&self, urls: &[String], number: usize) -> Result<(String, Vec<Acknowledged>)> {
         let code = self.code(number);
         let mut acknowledged = Vec::new();
         for n in 0..self.states {
             let state = STATES[n.min(STATES.len() - 1)];
             let mark = format!("state {}", n + 1);
-            let path = format!("{url}/v1/dossiers/{code}");
-            send(client().put(&path).json(&dossier(state, &mark))).await?;
+            let path = format!("/v1/dossiers/{code}");
+            let body = dossier(state, &mark);
+            send(urls, |url| client().put(format!("{url}{path}")).json(&body)).await?;
             acknowledged.push(Acknowledged { mark, at: Timestamp::now() });
             if self.with_steps {
                 let mark = format!("step {}", n + 1);
                 let key = format!("{code}-{n}");
-                let path = format!("{path}/steps");
-                send(client().post(path).header("Idempotency-Key", key).json(&step(state, &mark))).await?;
+                let body = step(state, &mark);
+                let post =
+                    |url: &str| client().post(format!("{url}{path}/steps")).header("Idempotency-Key", &key).json(&body);
+                send(urls, post).await?;
                 acknowledged.push(Acknowledged { mark, at: Timestamp::now() });
             }
         }
@@ -102,12 +110,13 @@ pub fn step(state: &str, content: &str) -> Value {
 }
 
 /// Until there is an answer that means yes. A lost connection or a 503 means "again"; any other refusal ends the test.
-async fn send(request: reqwest::RequestBuilder) -> Result<()> {
+async fn send(urls: &[String], request: impl Fn(&str) -> reqwest::RequestBuilder) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
-    let request = request.bearer_auth(KEY);
+    // One that is paused must not hold a sender up for long while there are others.
+    let patience = Duration::from_secs(if urls.len() > 1 { 3 } else { 30 });
     loop {
-        let Some(attempt) = request.try_clone() else { bail!("a body that can be sent twice is needed") };
-        match attempt.send().await {
+        let url = &urls[fastrand::usize(..urls.len())];
+        match request(url).bearer_auth(KEY).timeout(patience).send().await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
             Ok(answer)
                 if answer.status() == StatusCode::SERVICE_UNAVAILABLE || answer.status() == StatusCode::CONFLICT => {}

@@ -3,6 +3,7 @@
 
 mod record;
 mod recorder;
+pub mod store;
 mod tree;
 
 pub use record::{BodyCommitment, Draft, Kind, MOST_BYTES, Outcome};

@@ -37,11 +37,14 @@ impl Recorder {
         Self { deployment, keys, clock, started: Instant::now() }
     }
 
-    /// The present shard, as half-year and full name.
-    pub fn present_shard(&self) -> (String, String) {
-        let half_year = half_year(self.clock.now());
-        let name = format!("{}/audit/{half_year}", self.deployment);
-        (half_year, name)
+    /// The present half-year and the next: their keys are made ahead, so that there is time to copy them to every replica.
+    pub fn half_years(&self) -> [String; 2] {
+        let now = self.clock.now();
+        let (present, mut later) = (half_year(now), now);
+        while half_year(later) == present {
+            later = later.plus_millis(7 * 86_400_000);
+        }
+        [present, half_year(later)]
     }
 
     /// Seals a record. Fails only if the shard's key cannot be read or created.

@@ -4,10 +4,13 @@
 mod check_config;
 mod demo;
 mod healthcheck;
+mod migrate;
 mod openapi;
 mod outbox;
+mod progress;
 mod sandbox;
 mod serve;
+mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,9 +42,14 @@ enum Command {
     Sandbox(sandbox::Options),
     /// In mọi thiết lập và nguồn của nó, hoặc mọi lỗi cùng một lúc / Print every setting and its source, or all mistakes
     CheckConfig,
+    /// Đưa cơ sở dữ liệu lên lược đồ của bản này / Bring the database to this version's schema
+    Migrate,
     /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Chuyển từ SQLite sang PostgreSQL / Move from SQLite to PostgreSQL
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// In tài liệu OpenAPI / Print the OpenAPI document
     Openapi,
     /// Hỏi một cổng đang chạy xem có sẵn sàng không / Ask a running gateway whether it is ready
@@ -66,8 +74,10 @@ pub fn run() -> ExitCode {
             Command::Serve => serve::run(&load(&arguments)?).await,
             Command::Sandbox(options) => sandbox::run(options).await,
             Command::CheckConfig => check_config::run(&load(&arguments)?),
+            Command::Migrate => migrate::run(&load(&arguments)?).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
-            Command::Openapi => openapi::run(),
+            Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
+            Command::Openapi => openapi::run().await,
             Command::Healthcheck => healthcheck::run(&load(&arguments)?).await,
         }
     });

@@ -41,7 +41,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stores = Stores::open_existing(&loaded.settings, &clock)?;
+    let stores = Stores::open_existing(&loaded.settings, &clock).await?;
     match command {
         Command::List { limit } => list(&stores, *limit).await,
         Command::Show { id } => {

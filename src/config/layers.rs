@@ -12,7 +12,7 @@ use super::Mistake;
 const DEFAULTS: &str = include_str!("../../config/gateway.toml");
 const VARIABLE_PREFIX: &str = "LIENTHONG__";
 /// Secrets of the core, by the last part of their key.
-const CORE_SECRETS: &[&str] = &["key"];
+const CORE_SECRETS: &[&str] = &["key", "password"];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,10 +129,12 @@ impl Layered {
 
     pub(super) fn values(&self) -> Vec<SourcedValue> {
         let show = |(key, source): (&String, &Source)| {
-            let value = if self.is_secret(key) {
+            let value = find(&self.root, key);
+            // An empty one is no secret: that it was not given is what an operator looks for.
+            let value = if self.is_secret(key) && value.is_none_or(|value| value != "") {
                 "[secret]".to_owned()
             } else {
-                find(&self.root, key).map(ToString::to_string).unwrap_or_default()
+                value.map(ToString::to_string).unwrap_or_default()
             };
             SourcedValue { key: key.clone(), value, source: source.clone() }
         };

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 pub use layers::{Source, SourcedValue};
 pub use settings::{
-    AgencySettings, ClientSettings, DossierSettings, HttpSettings, LogSettings, OutboxSettings, ProcedureSettings,
-    Settings, StatusMapSettings, StorageSettings,
+    AgencySettings, ClientSettings, DossierSettings, Engine, HttpSettings, LogSettings, OutboxSettings,
+    ProcedureSettings, Settings, StatusMapSettings, StorageSettings,
 };
 
 /// What is in force, and where each value came from.

@@ -34,6 +34,14 @@ impl Scalar for Day {
 
 lienthong_domain::scalar!(Day);
 
+lienthong_domain::code_enum! {
+    /// What keeps the data.
+    pub enum Engine: "Cơ sở dữ liệu. / The database." {
+        Sqlite = "sqlite" => "SQLite, một máy",
+        Postgres = "postgres" => "PostgreSQL, nhiều máy",
+    }
+}
+
 /// Declares a section: every member is mandatory in the sum of the layers unless it says otherwise.
 macro_rules! section {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
@@ -51,6 +59,7 @@ section! {
         server: ServerSettings,
         http: HttpSettings,
         storage: StorageSettings,
+        replicas: ReplicaSettings,
         outbox: OutboxSettings,
         idempotency: IdempotencySettings,
         dossiers: DossierSettings,
@@ -70,9 +79,18 @@ section! { DeploymentSettings { name: String } }
 section! { ServerSettings { listen: String, drain_ms: u64 } }
 section! { HttpSettings { body_bytes: usize, request_timeout_ms: u64, header_read_timeout_ms: u64, concurrent_requests: usize } }
 section! { StorageSettings {
-    data_folder: String, keys_folder: String, write_queue: usize, batch_items: usize, readers: usize,
-    busy_timeout_ms: u64, wal_bytes: u64, least_free_bytes: u64, least_free_percent: u64,
+    engine: Engine, keys_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
+    sqlite: SqliteSettings, postgres: PostgresSettings,
 } }
+section! { SqliteSettings {
+    data_folder: String, readers: usize, busy_timeout_ms: u64, wal_bytes: u64, cache_bytes: u64, least_free_bytes: u64,
+    least_free_percent: u64,
+} }
+section! { PostgresSettings {
+    url: String, password: Secret, ca_file: String, most_connections: usize, writers: usize, connect_timeout_ms: u64,
+    statement_timeout_ms: u64,
+} }
+section! { ReplicaSettings { lease_ms: u64 } }
 section! { OutboxSettings {
     most_open: u64, most_in_flight: usize, claim_batch: usize, lease_ms: u32, attempt_timeout_ms: u32, poll_ms: u64,
     look_up_delay_ms: u32, credential_pause_ms: u32, most_lost_leases: u32, retry_delays_ms: Vec<u32>,
@@ -167,7 +185,9 @@ impl Settings {
             ("/http/concurrent_requests", self.http.concurrent_requests),
             ("/storage/write_queue", self.storage.write_queue),
             ("/storage/batch_items", self.storage.batch_items),
-            ("/storage/readers", self.storage.readers),
+            ("/storage/sqlite/readers", self.storage.sqlite.readers),
+            ("/storage/postgres/writers", self.storage.postgres.writers),
+            ("/storage/postgres/most_connections", self.storage.postgres.most_connections),
             ("/outbox/most_in_flight", outbox.most_in_flight),
             ("/outbox/claim_batch", outbox.claim_batch),
             ("/dossiers/batch_items", self.dossiers.batch_items),
@@ -180,14 +200,18 @@ impl Settings {
             ("/server/drain_ms", self.server.drain_ms),
             ("/http/request_timeout_ms", self.http.request_timeout_ms),
             ("/http/header_read_timeout_ms", self.http.header_read_timeout_ms),
-            ("/storage/busy_timeout_ms", self.storage.busy_timeout_ms),
+            ("/storage/sqlite/busy_timeout_ms", self.storage.sqlite.busy_timeout_ms),
+            ("/storage/postgres/connect_timeout_ms", self.storage.postgres.connect_timeout_ms),
+            ("/storage/postgres/statement_timeout_ms", self.storage.postgres.statement_timeout_ms),
             ("/outbox/poll_ms", outbox.poll_ms),
             ("/outbox/give_up_after_hours", outbox.give_up_after_hours.into()),
             ("/outbox/most_lost_leases", outbox.most_lost_leases.into()),
         ] {
             must((1..=86_400_000).contains(&time), pointer, "Từ 1 đến 86400000.", "From 1 to 86400000.");
         }
-        must(self.storage.least_free_percent <= 50, "/storage/least_free_percent", "Tối đa 50.", "At most 50.");
+        let percent = self.storage.sqlite.least_free_percent;
+        must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
+        self.check_engine(&mut must);
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_agencies(&mut wrong);
@@ -202,6 +226,29 @@ impl Settings {
             wrong.append(maps);
         }
         wrong.into_result(())
+    }
+
+    fn check_engine(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
+        let lease = self.replicas.lease_ms;
+        must((300..=300_000).contains(&lease), "/replicas/lease_ms", "Từ 300 đến 300000.", "From 300 to 300000.");
+        if self.storage.engine == Engine::Sqlite {
+            return;
+        }
+        let postgres = &self.storage.postgres;
+        if let Err(reason) = crate::storage::postgres::check_url(&postgres.url) {
+            let vi = format!(
+                "Địa chỉ không dùng được ({reason}). Dạng: postgresql://lienthong@máy:5432/lienthong?sslmode=require"
+            );
+            let en = format!("Not usable: {reason}. Form: postgresql://lienthong@host:5432/lienthong?sslmode=require");
+            must(false, "/storage/postgres/url", &vi, &en);
+        }
+        // One for each writer of the five kinds of batches, and some for everything else.
+        must(
+            postgres.most_connections > 5 * postgres.writers,
+            "/storage/postgres/most_connections",
+            "Phải lớn hơn 5 lần writers.",
+            "Must be more than 5 times writers.",
+        );
     }
 
     /// A parent that nobody knows, or a circle, would only show later, as requests refused for their agency.

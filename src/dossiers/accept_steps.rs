@@ -60,7 +60,7 @@ impl Dossiers {
             let (write, reply) = self.steps_write(client, &current, &steps, &repeat)?;
             match self.store.append_steps(write).await {
                 Ok(()) => {
-                    self.wake.notify_one();
+                    self.bell.ring();
                     return Ok(reply);
                 }
                 Err(StoreError::Conflict) => {}

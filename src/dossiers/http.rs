@@ -27,6 +27,7 @@ use crate::access::idempotency::{Admission, Key, KeyedReply, answer};
 use crate::http::json::JsonBody;
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Language, Problem};
+use crate::storage::StoreError;
 
 /// All routes of this topic.
 pub fn routes(dossiers: Arc<Dossiers>) -> OpenApiRouter {
@@ -161,8 +162,14 @@ async fn post_steps(
         Admission::Replay(first) => return Ok(first),
         Admission::First(guard) => guard,
     };
-    let reply = dossiers.accept_steps(&client, &code, body.value, Repeat { key, fingerprint }).await?;
-    Ok(answer(StatusCode::ACCEPTED.as_u16(), reply))
+    let repeat = Repeat { key: key.clone(), fingerprint };
+    match dossiers.accept_steps(&client, &code, body.value, repeat).await {
+        Ok(reply) => Ok(answer(StatusCode::ACCEPTED.as_u16(), reply)),
+        Err(problem) if problem.code == Code::DossierContended => {
+            dossiers.replies.replay(&client.id, &key, fingerprint).await?.ok_or(problem)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Gửi nhiều hồ sơ
@@ -187,18 +194,23 @@ async fn post_batch(
         Admission::First(guard) => guard,
     };
     let result = dossiers.sync_batch(&client, body.value, Language::of_request(&headers)).await?;
-    let reply = serde_json::to_vec(&result).map_err(crate::storage::StoreError::failed)?;
+    let reply = serde_json::to_vec(&result).map_err(StoreError::failed)?;
     // Each item is a full state and may be sent again: if this answer is lost, a repeat of the request answers the same.
     let kept = KeyedReply {
         client_id: client.id.clone(),
-        key,
+        key: key.clone(),
         fingerprint,
         status: StatusCode::ACCEPTED.as_u16(),
         reply: reply.clone(),
         stored_at: dossiers.clock.now(),
     };
-    dossiers.replies.keep(kept).await?;
-    Ok(answer(StatusCode::ACCEPTED.as_u16(), reply))
+    match dossiers.replies.keep(kept).await {
+        Ok(()) => Ok(answer(StatusCode::ACCEPTED.as_u16(), reply)),
+        Err(error @ StoreError::Conflict) => {
+            dossiers.replies.replay(&client.id, &key, fingerprint).await?.ok_or_else(|| error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The answer of accepted steps, as it is stored for repeats.

@@ -16,14 +16,15 @@ use std::sync::Arc;
 
 use lienthong_domain::catalogue::{AgencyRegister, ProcedureRegister};
 use lienthong_domain::time::Clock;
-use tokio::sync::Notify;
 
 pub use delivery::PortalDelivery;
 pub use status_maps::StatusMaps;
 
 use crate::access::idempotency::Replies;
 use crate::audit::Recorder;
+use crate::audit::store::AuditStore;
 use crate::outbox::store::OutboxStore;
+use crate::replicas::Bell;
 use crate::storage::bodies::Bodies;
 use crate::storage::keys::Keys;
 
@@ -45,8 +46,9 @@ pub struct Dossiers {
     pub agencies: Arc<AgencyRegister>,
     pub procedures: Arc<ProcedureRegister>,
     pub status_maps: Arc<StatusMaps>,
+    pub audit: Arc<dyn AuditStore>,
     /// Rung when something was enqueued.
-    pub wake: Arc<Notify>,
+    pub bell: Bell,
     pub limits: Limits,
 }
 

@@ -62,9 +62,7 @@ impl Dossiers {
         let digest = self.keys.digest(&[b"dossier", &content]);
         for _ in 0..MOST_TRIES {
             let current = self.store.find(code.as_str()).await?;
-            if expected.is_some_and(|revision| current.as_ref().map(|row| row.revision) != Some(revision)) {
-                return Err(Problem::new(Code::PreconditionFailed));
-            }
+            // First: a repeat of what was stored has succeeded already, whatever it expects (RFC 9110 §13.1.1).
             if let Some(row) = current.as_ref().filter(|row| row.digest == digest) {
                 return Ok(Accepted {
                     code: row.code.clone(),
@@ -72,6 +70,9 @@ impl Dossiers {
                     operation_id: row.operation_id,
                     is_unchanged: true,
                 });
+            }
+            if expected.is_some_and(|revision| current.as_ref().map(|row| row.revision) != Some(revision)) {
+                return Err(Problem::new(Code::PreconditionFailed));
             }
             let unusual = check_transition(current.as_ref(), &dossier)?;
             let purpose = if is_override { Some("state_override") } else { unusual.then_some("unusual_transition") };
@@ -84,7 +85,7 @@ impl Dossiers {
             };
             match self.store.put(write).await {
                 Ok(()) => {
-                    self.wake.notify_one();
+                    self.bell.ring();
                     return Ok(accepted);
                 }
                 Err(StoreError::Conflict) => {}
@@ -247,7 +248,7 @@ impl Dossiers {
         };
         let mut draft = Draft::new(Kind::Refuse, op, outcome).client(&client.id, agency).subject(subject);
         draft.dir = Some("in");
-        self.store.record(self.recorder.seal(&draft)?).await
+        self.audit.append(self.recorder.seal(&draft)?).await
     }
 }
 

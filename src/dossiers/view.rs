@@ -28,7 +28,7 @@ impl Dossiers {
         let outcome = Outcome { status: Some(200), ..Outcome::decided("shown") };
         let draft =
             Draft::new(Kind::BodyRead, "dossier.view", outcome).client(&client.id, &row.agency_id).subject(&row.code);
-        self.store.record(self.recorder.seal(&draft)?).await?;
+        self.audit.append(self.recorder.seal(&draft)?).await?;
         let dossier = self.stored_json(row.body_id).await?;
         let mut steps = Vec::new();
         for step in self.store.steps(&row.code, MOST_STEPS).await? {

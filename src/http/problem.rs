@@ -60,6 +60,7 @@ codes! {
     DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
     OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";
     Overloaded = "service.overloaded", SERVICE_UNAVAILABLE, "Hệ thống đang quá tải", "The service is overloaded";
+    StorageUnavailable = "storage.unavailable", SERVICE_UNAVAILABLE, "Cơ sở dữ liệu tạm thời không trả lời", "The database does not answer at the moment";
     DiskFull = "storage.disk_full", INSUFFICIENT_STORAGE, "Sắp hết dung lượng lưu trữ", "Storage is nearly full";
     Internal = "service.internal", INTERNAL_SERVER_ERROR, "Lỗi nội bộ", "Internal error";
 }
@@ -149,6 +150,13 @@ impl From<StoreError> for Problem {
             StoreError::Busy => Self::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
             StoreError::DiskFull => Self::new(Code::DiskFull).retry_after(Duration::from_secs(60)),
             StoreError::Conflict => Self::new(Code::DossierContended).retry_after(Duration::from_secs(1)),
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "a request was given back");
+                Self::new(Code::StorageUnavailable).retry_after(Duration::from_secs(2)).detail(
+                    "Chưa biết yêu cầu đã được ghi hay chưa. Hãy gửi lại đúng yêu cầu này (cùng Idempotency-Key): không bị ghi hai lần.",
+                    "Whether the request was stored is not known. Send the same request again (with the same Idempotency-Key): nothing is stored twice.",
+                )
+            }
             StoreError::NotApplicable | StoreError::Failed(_) => {
                 tracing::error!(%error, "the store failed");
                 Self::new(Code::Internal)

@@ -55,6 +55,8 @@ pub struct Item {
     pub agency_id: String,
     pub route: String,
     pub lane: String,
+    /// Place in the lane; a lane is worked off in this order.
+    pub position: i64,
     pub kind: String,
     pub ordinal: i64,
     pub body_id: Uuid,

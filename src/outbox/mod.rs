@@ -14,4 +14,4 @@ pub use delivery::{Attempt, Delivery, Learned};
 pub use item::{Claimed, Item, NewItem, OperationView, Problem};
 pub use retry::RetrySchedule;
 pub use status::{Status, TRANSITIONS, may_follow};
-pub use worker::{Worker, WorkerSettings};
+pub use worker::{InFlight, Worker, WorkerSettings};

@@ -14,6 +14,8 @@ pub(super) enum Event<'a> {
     Send,
     /// Whoever was sending it has gone.
     LostLease,
+    /// It was claimed, and its claimer never learned of it: nothing was sent.
+    Unsent,
     Settled(&'a Settlement),
     Operator,
     /// A newer full state took the place of this one, which had been refused.
@@ -30,6 +32,7 @@ pub(super) fn record(
     let (kind, op, code) = match event {
         Event::Send => (Kind::Send, "outbox.send", None),
         Event::LostLease => (Kind::Outcome, "outbox.lease_lost", None),
+        Event::Unsent => (Kind::Outcome, "outbox.unsent", None),
         Event::Settled(settlement) => {
             let kind = if item.status == Status::Unknown { Kind::Lookup } else { Kind::Outcome };
             let code = settlement.problem.as_ref().map(|problem| match &problem.upstream_code {

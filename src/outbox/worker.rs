@@ -1,20 +1,33 @@
 //! The worker of one route: claims what is due, sends it with a bounded number in flight, and writes what came of it.
 //! It decides nothing about an unknown outcome that the route's profile does not allow.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use lienthong_adapter_kit::breaker::{Answer, Breaker, Outcome, Permit, State};
+use lienthong_adapter_kit::standing::Standing;
 use lienthong_domain::invalid::Message;
 use lienthong_domain::port::{AfterAmbiguity, PortError, PortErrorKind, Presence};
 use lienthong_domain::time::{Clock, Timestamp};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::store::{OutboxStore, Settlement};
 use super::{Attempt, Claimed, Delivery, Learned, Problem, RetrySchedule, Status};
+use crate::replicas::{Bell, Member};
 use crate::storage::StoreError;
+
+/// Between two tries at a store that does not answer.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+/// Tries to write an outcome that the store refuses.
+const MOST_FAILURES: u32 = 5;
 
 /// A receiver's `Retry-After` is believed up to a day.
 const MOST_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
@@ -50,8 +63,29 @@ pub struct Worker {
     pub started: Instant,
     /// Until when the route rests because our account was refused, in UTC microseconds.
     pub rests_until: AtomicI64,
+    /// Under whose id items are claimed; when it was given up, what is under way belongs to others.
+    pub member: Arc<Member>,
     /// Rung when something was enqueued or an operator decided.
-    pub wake: Arc<Notify>,
+    pub bell: Bell,
+    pub in_flight: InFlight,
+}
+
+/// The items whose leases this process knows that it holds.
+#[derive(Default)]
+pub struct InFlight {
+    items: Mutex<HashSet<Uuid>>,
+    /// The answer to a claim was lost: there may be leases in the store that this process does not know of.
+    is_uncertain: AtomicBool,
+}
+
+impl InFlight {
+    fn items(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doubt(&self) {
+        self.is_uncertain.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Worker {
@@ -70,7 +104,7 @@ impl Worker {
             };
             if !pause.is_zero() {
                 tokio::select! {
-                    () = self.wake.notified() => {}
+                    () = self.bell.rung() => {}
                     () = tokio::time::sleep(pause) => {}
                     Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
                     _ = stop.changed() => {}
@@ -93,9 +127,10 @@ impl Worker {
     ) -> Result<Duration, StoreError> {
         let room = in_flight.available_permits().min(self.settings.claim_batch);
         let rest = Timestamp::from_micros(self.rests_until.load(Ordering::Relaxed)).millis_since(self.clock.now());
-        if room == 0 || rest > 0 {
+        let Some((holder, epoch)) = self.member.acting().filter(|_| room > 0 && rest <= 0) else {
             return Ok(self.settings.poll);
-        }
+        };
+        self.release_unknown_leases(holder).await?;
         let next = self.time_to_next().await?;
         if !next.is_zero() {
             return Ok(next.min(self.settings.poll));
@@ -104,19 +139,63 @@ impl Worker {
             Ok(allowed) => allowed,
             Err(retry_after) => return Ok(retry_after.min(self.settings.poll)),
         };
-        let claimed = self.store.claim(self.clock.now(), self.settings.lease_ms, limit).await?;
+        let claimed = match self.store.claim(holder, self.clock.now(), self.settings.lease_ms, limit).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                self.give_back(permit);
+                // It may have been written all the same.
+                self.in_flight.doubt();
+                return Err(error);
+            }
+        };
         if claimed.is_empty() {
             self.give_back(permit);
         }
+        self.in_flight.items().extend(claimed.iter().map(|claimed| claimed.item.id));
         for claimed in claimed {
             let Ok(place) = Arc::clone(in_flight).acquire_owned().await else { break };
             let worker = Arc::clone(self);
             tasks.spawn(async move {
-                worker.handle(claimed, permit).await;
+                let id = claimed.item.id;
+                // One whose outcome could not be written stays known: it was sent, and must not count as unsent.
+                if worker.handle(claimed, epoch, permit).await {
+                    worker.in_flight.items().remove(&id);
+                }
                 drop(place);
             });
         }
         Ok(Duration::ZERO)
+    }
+
+    /// Leases that were given to us by a claim whose answer never came: nothing of them was sent.
+    async fn release_unknown_leases(&self, holder: Uuid) -> Result<(), StoreError> {
+        if !self.in_flight.is_uncertain.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let in_flight = self.in_flight.items().clone();
+        match self.store.release(holder, in_flight, self.clock.now()).await {
+            Ok(released) => tracing::info!(released, "leases of a claim without an answer were given up"),
+            Err(error) => {
+                self.in_flight.doubt();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the work only while this process may act under the number that it began it with: after a pause, not
+    /// even the next step of it is taken.
+    async fn while_it_may_act<T>(&self, epoch: u64, work: impl Future<Output = T>) -> Option<T> {
+        let mut ids = self.member.ids();
+        let mut given_up = pin!(ids.changed());
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if self.member.epoch() != Some(epoch) || given_up.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(context).map(Some)
+        })
+        .await
     }
 
     /// Leave for up to `room` calls; one while the breaker only lets a probe through.
@@ -149,42 +228,94 @@ impl Worker {
         Ok(Duration::from_micros(wait.unsigned_abs()))
     }
 
-    async fn handle(&self, claimed: Claimed, permit: Permit) {
+    /// Does what is due with the item, and writes what came of it; `false` if that could not be written.
+    async fn handle(&self, claimed: Claimed, epoch: u64, permit: Permit) -> bool {
         let settlement = if claimed.item.status == Status::Unknown {
-            self.resolve(&claimed, permit).await
+            self.resolve(&claimed, epoch, permit).await
         } else {
-            self.send(&claimed, permit).await
+            self.send(&claimed, epoch, permit).await
         };
-        match settlement {
-            Ok(settlement) => self.write(settlement).await,
-            // The lease runs out and the item is looked into: nothing is lost by not writing.
-            Err(error) => tracing::error!(%error, item = %claimed.item.id, "an item could not be handled"),
+        self.write(settlement).await
+    }
+
+    /// Writes the outcome, as often as it takes: what the other side has done is not asked a second time.
+    async fn write(&self, settlement: Settlement) -> bool {
+        let (id, mut failures) = (settlement.id, 0);
+        loop {
+            match self.store.settle(settlement.clone()).await {
+                Ok(true) => {
+                    self.bell.ring_here();
+                    return true;
+                }
+                Ok(false) => {
+                    tracing::warn!(item = %id, "the lease was lost before the outcome could be written");
+                    return true;
+                }
+                Err(StoreError::Failed(reason)) if failures == MOST_FAILURES => {
+                    // The lease runs out, and the item is looked into.
+                    tracing::error!(reason, item = %id, "an outcome could not be written");
+                    return false;
+                }
+                Err(error) => {
+                    failures += u32::from(matches!(error, StoreError::Failed(_)));
+                    tracing::warn!(%error, item = %id, "an outcome could not be written yet");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+            }
         }
     }
 
-    async fn write(&self, settlement: Settlement) {
-        let id = settlement.id;
-        match self.store.settle(settlement).await {
-            Ok(true) => self.wake.notify_one(),
-            Ok(false) => tracing::warn!(item = %id, "the lease was lost before the outcome could be written"),
-            Err(error) => tracing::error!(%error, item = %id, "an outcome could not be written"),
-        }
-    }
-
-    async fn send(&self, claimed: &Claimed, permit: Permit) -> Result<Settlement, StoreError> {
-        let body = self.store.body(claimed.item.body_id).await?;
-        let Some(body) = body else {
-            self.give_back(permit);
-            return Ok(self.settlement(claimed, "outbox.body_erased", Status::Dead, None, own_problem("body_erased")));
+    async fn send(&self, claimed: &Claimed, epoch: u64, permit: Permit) -> Settlement {
+        let body = match self.while_it_may_act(epoch, self.body(claimed)).await {
+            Some(Ok(Some(body))) => body,
+            found => {
+                self.give_back(permit);
+                let (operation, to, problem) = match found {
+                    Some(Ok(_)) => ("outbox.body_erased", Status::Dead, own_problem("body_erased")),
+                    Some(Err(_)) => ("outbox.body_unreadable", Status::Dead, own_problem("body_unreadable")),
+                    None => ("outbox.unsent", Status::Retry, claimed.item.problem.clone()),
+                };
+                let due = (to == Status::Retry).then(|| self.clock.now());
+                return self.settlement(claimed, operation, to, due, problem);
+            }
         };
-        let attempt = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.attempt(claimed, &body)).await;
-        let attempt = attempt.unwrap_or_else(|_| Attempt {
-            operation: "outbox.attempt_timeout",
-            result: Err(PortError::new("gateway", PortErrorKind::OutcomeUnknown).with_note("attempt_timeout")),
+        let attempt = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.attempt(claimed, &body));
+        let attempt = self.while_it_may_act(epoch, attempt).await;
+        let cut_off = |note: &'static str, operation: &'static str| Attempt {
+            operation,
+            result: Err(PortError::new("gateway", PortErrorKind::OutcomeUnknown).with_note(note)),
             learned: Learned::default(),
-        });
-        self.report(permit, Outcome::of(&attempt.result));
-        Ok(self.judge(claimed, attempt))
+        };
+        let attempt = match attempt {
+            Some(Ok(attempt)) => {
+                self.report(permit, Outcome::of(&attempt.result));
+                attempt
+            }
+            Some(Err(_)) => {
+                let attempt = cut_off("attempt_timeout", "outbox.attempt_timeout");
+                self.report(permit, Outcome::of(&attempt.result));
+                attempt
+            }
+            None => {
+                tracing::warn!(item = %claimed.item.id, "an attempt was cut off: this replica may no longer act");
+                self.give_back(permit);
+                cut_off("lease_ended", "outbox.lease_ended")
+            }
+        };
+        self.judge(claimed, attempt)
+    }
+
+    /// The item's body, asked for until the store answers: nothing has been sent yet.
+    async fn body(&self, claimed: &Claimed) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        loop {
+            match self.store.body(claimed.item.body_id).await {
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Busy)) => {
+                    tracing::warn!(%error, item = %claimed.item.id, "a body could not be read yet");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     fn judge(&self, claimed: &Claimed, attempt: Attempt) -> Settlement {
@@ -231,28 +362,32 @@ impl Worker {
     }
 
     /// What the profile allows after an unknown outcome.
-    async fn resolve(&self, claimed: &Claimed, permit: Permit) -> Result<Settlement, StoreError> {
+    async fn resolve(&self, claimed: &Claimed, epoch: u64, permit: Permit) -> Settlement {
         if claimed.item.lost_leases >= self.settings.most_lost_leases {
             self.give_back(permit);
-            return Ok(self.settlement(claimed, "outbox.quarantine", Status::Dead, None, own_problem("quarantined")));
+            return self.settlement(claimed, "outbox.quarantine", Status::Dead, None, own_problem("quarantined"));
         }
-        let problem = claimed.item.problem.clone();
+        let (now, problem) = (self.clock.now(), claimed.item.problem.clone());
         match self.delivery.after_ambiguity(claimed) {
             AfterAmbiguity::Park => {
                 self.give_back(permit);
-                Ok(self.settlement(claimed, "outbox.park", Status::Unknown, None, problem))
+                self.settlement(claimed, "outbox.park", Status::Unknown, None, problem)
             }
             AfterAmbiguity::Resend => {
                 self.give_back(permit);
-                Ok(self.settlement(claimed, "outbox.resend", Status::Retry, Some(self.clock.now()), problem))
+                self.settlement(claimed, "outbox.resend", Status::Retry, Some(now), problem)
             }
             AfterAmbiguity::LookUp => {
-                let found = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.look_up(claimed)).await;
+                let found = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.look_up(claimed));
+                let Some(found) = self.while_it_may_act(epoch, found).await else {
+                    self.give_back(permit);
+                    return self.settlement(claimed, "outbox.lease_ended", Status::Unknown, Some(now), problem);
+                };
                 let found = found.unwrap_or_else(|_| {
                     Err(PortError::new("gateway", PortErrorKind::Unavailable).with_note("look_up_timeout"))
                 });
                 self.report(permit, Outcome::of(&found));
-                Ok(self.judge_look_up(claimed, found))
+                self.judge_look_up(claimed, found)
             }
         }
     }

@@ -56,25 +56,35 @@ impl Bodies {
         cipher(&body_key)?
             .seal_in_place_append_tag(only_nonce(), Aad::from(id.as_bytes()), &mut sealed)
             .map_err(|_| cannot_seal())?;
-        let (key_id, wrapping) = self.keys.wrapping();
-        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, wrapping).map_err(|_| cannot_seal())?;
-        let mut wrapped = body_key.to_vec();
-        let nonce =
-            wrapper.seal_in_place_append_tag(Aad::from(id.as_bytes()), &mut wrapped).map_err(|_| cannot_seal())?;
-        let wrapped_key = [nonce.as_ref().as_slice(), &wrapped].concat();
+        let (key_id, _) = self.keys.wrapping();
+        let wrapped_key = self.wrap(id.as_bytes(), &*body_key)?;
         Ok(SealedBody { id, key_id, wrapped_key, sealed, commitment })
+    }
+
+    /// Encrypts something short under the deployment's key. It opens only with the same context.
+    pub fn wrap(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).map_err(|_| cannot_seal())?;
+        let mut wrapped = plain.to_vec();
+        let nonce = wrapper.seal_in_place_append_tag(Aad::from(context), &mut wrapped).map_err(|_| cannot_seal())?;
+        Ok([nonce.as_ref().as_slice(), &wrapped].concat())
+    }
+
+    /// What was wrapped; `None` if any bit of it or of its context was changed.
+    pub fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, wrapped) = wrapped.split_at_checked(12)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).ok()?;
+        let mut plain = Zeroizing::new(wrapped.to_vec());
+        let length = wrapper.open_in_place(nonce, Aad::from(context), &mut plain).ok()?.len();
+        plain.truncate(length);
+        Some(plain)
     }
 
     /// The body's bytes. Fails if any bit of it, of its key or of its id was changed.
     pub fn open(&self, id: Uuid, wrapped_key: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let cannot_open = || StoreError::Failed(format!("body {id} cannot be opened: it or its key was changed"));
-        let (nonce, wrapped) = wrapped_key.split_at_checked(12).ok_or_else(cannot_open)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| cannot_open())?;
-        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).map_err(|_| cannot_open())?;
-        let mut body_key = Zeroizing::new(wrapped.to_vec());
-        let body_key =
-            wrapper.open_in_place(nonce, Aad::from(id.as_bytes()), &mut body_key).map_err(|_| cannot_open())?;
-        let body_key: &[u8; 32] = (&*body_key).try_into().map_err(|_| cannot_open())?;
+        let body_key = self.unwrap(id.as_bytes(), wrapped_key).ok_or_else(cannot_open)?;
+        let body_key: &[u8; 32] = body_key.as_slice().try_into().map_err(|_| cannot_open())?;
         let mut plain = Zeroizing::new(sealed.to_vec());
         let length = cipher(body_key)?
             .open_in_place(only_nonce(), Aad::from(id.as_bytes()), &mut plain)

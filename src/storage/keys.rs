@@ -64,18 +64,35 @@ impl Keys {
         &self.cursor
     }
 
-    /// The pseudonym key of an audit shard that has records must be there: a new one would break its pseudonyms.
-    pub fn require_shard(&self, half_year: &str) -> Result<(), StoreError> {
-        read_or_create(&self.folder.join(shard_file(half_year)), false).map(drop)
+    /// A value by which this key is recognised, and which tells nothing about it. An error if the key is not there.
+    pub fn check_value(&self, name: &str) -> Result<[u8; 32], StoreError> {
+        let key = hmac_key(&*read_or_create(&self.folder.join(name), false)?);
+        let mut value = [0; 32];
+        value.copy_from_slice(hmac::sign(&key, b"lienthong/key-check/v1").as_ref());
+        Ok(value)
     }
 
-    /// The pseudonym key of an audit shard, made when the shard begins.
+    /// Names of the keys that are needed in a half-year: those of always, and that of its audit shard.
+    pub fn names(half_year: &str) -> Vec<String> {
+        ["bodies-1.key", "digest.key", "cursor.key"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([shard_file(half_year)])
+            .collect()
+    }
+
+    /// Makes the pseudonym key of an audit shard if it is not there.
+    pub fn make_shard(&self, half_year: &str) -> Result<(), StoreError> {
+        read_or_create(&self.folder.join(shard_file(half_year)), true).map(drop)
+    }
+
+    /// The pseudonym key of an audit shard, which was made ahead. A new one made here would be another replica's stranger.
     pub fn shard(&self, half_year: &str) -> Result<hmac::Key, StoreError> {
         let mut shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(key) = shards.get(half_year) {
             return Ok(key.clone());
         }
-        let key = hmac_key(&*read_or_create(&self.folder.join(shard_file(half_year)), true)?);
+        let key = hmac_key(&*read_or_create(&self.folder.join(shard_file(half_year)), false)?);
         shards.insert(half_year.to_owned(), key.clone());
         Ok(key)
     }
@@ -118,17 +135,23 @@ fn read_or_create(path: &Path, create: bool) -> Result<Zeroizing<[u8; KEY_BYTES]
 fn create_key(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     SystemRandom::new().fill(&mut *key).map_err(|_| StoreError::Failed("no randomness".into()))?;
-    // Written beside and renamed, both made durable: a crash leaves either no key or a whole one.
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    // Written beside and linked, both made durable: a crash leaves either no key or a whole one, and of two replicas that
+    // share the folder only one makes it.
+    let beside = path.with_extension(format!("new-{}", uuid::Uuid::now_v7()));
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(&*key)?;
         file.sync_all()?;
-        fs::rename(&beside, path)?;
+        let linked = fs::hard_link(&beside, path);
+        fs::remove_file(&beside)?;
+        linked?;
         fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
-    write().map_err(|error| explain(path, &error))?;
-    Ok(key)
+    match write() {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_or_create(path, false),
+        Err(error) => Err(explain(path, &error)),
+    }
 }
 
 fn explain(path: &Path, error: &io::Error) -> StoreError {

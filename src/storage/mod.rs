@@ -1,13 +1,28 @@
-//! What every store stands on: the writer that commits in groups, readers, migrations, keys and sealed bodies.
+//! What every store stands on: two engines that commit many requests at a time, migrations, keys and sealed bodies.
 //! Nothing above a store trait knows SQL; no closure and no open transaction crosses a trait.
 
 pub mod backlog;
 pub mod bodies;
+pub mod copy;
 pub mod disk;
+mod key_checks;
 pub mod keys;
+pub mod migrations;
+pub mod postgres;
 pub mod sqlite;
 
 use std::fmt;
+
+pub use migrations::NEWEST_SCHEMA;
+use postgres::Postgres;
+use sqlite::Sqlite;
+
+/// The deployment's engine. A topic's `store::open` takes it and gives the topic's store.
+#[derive(Clone)]
+pub enum Database {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
 
 /// Why a store could not do what was asked. Never carries data of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +35,8 @@ pub enum StoreError {
     Conflict,
     /// Something that was to be changed is not there, or not in a state that allows it.
     NotApplicable,
+    /// The database does not answer. Whether a write was taken is then not known; repeating it does no harm.
+    Unavailable(String),
     Failed(String),
 }
 
@@ -36,6 +53,7 @@ impl fmt::Display for StoreError {
             Self::DiskFull => f.write_str("the disk is nearly full"),
             Self::Conflict => f.write_str("the row was changed by someone else"),
             Self::NotApplicable => f.write_str("the item is not in a state that allows this"),
+            Self::Unavailable(reason) => write!(f, "the database does not answer: {reason}"),
             Self::Failed(reason) => f.write_str(reason),
         }
     }

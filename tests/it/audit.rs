@@ -57,7 +57,7 @@ async fn the_stored_head_is_the_tree_of_the_stored_records_and_refused_requests_
         tasks.push(tokio::spawn(async move {
             let record = stores.recorder.seal(&Draft::new(Kind::Accept, "test", Outcome::decided("accepted"))).unwrap();
             let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
-                transaction.audit(record);
+                transaction.audit(record.clone());
                 if n % 3 == 0 { Err(StoreError::Conflict) } else { Ok(()) }
             };
             stores.database.writer.accept(work).await

@@ -3,6 +3,5 @@
 mod audit;
 mod bodies;
 mod keys;
-mod outbox_store;
 mod stores;
 mod writer;

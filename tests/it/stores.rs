@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong::audit::Recorder;
-use lienthong::outbox::store::SqliteOutbox;
 use lienthong::storage::backlog::Backlog;
 use lienthong::storage::bodies::Bodies;
 use lienthong::storage::disk::DiskWatch;
 use lienthong::storage::keys::Keys;
+use lienthong::storage::migrations::MIGRATIONS;
 use lienthong::storage::sqlite::{Limits, Sqlite};
 use lienthong_domain::time::SystemClock;
 use tempfile::TempDir;
@@ -18,7 +18,6 @@ pub(crate) struct Stores {
     pub(crate) database: Sqlite,
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) outbox: SqliteOutbox,
 }
 
 impl Stores {
@@ -32,13 +31,23 @@ impl Stores {
             readers: 2,
             busy_timeout: Duration::from_secs(5),
             wal_bytes: 1 << 20,
+            cache_bytes: 1 << 20,
         };
-        let database =
-            Sqlite::open(&folder.path().join("lienthong.sqlite"), &limits, disk, Arc::new(Backlog::new(100))).unwrap();
+        let database = Sqlite::open(
+            &folder.path().join("lienthong.sqlite"),
+            &limits,
+            disk,
+            Arc::new(Backlog::new(100)),
+            MIGRATIONS,
+            true,
+        )
+        .unwrap();
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
-        let recorder = Arc::new(Recorder::new("test".into(), keys, Arc::new(SystemClock)));
-        let outbox = SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder));
-        Self { folder, database, bodies, recorder, outbox }
+        let recorder = Arc::new(Recorder::new("test".into(), Arc::clone(&keys), Arc::new(SystemClock)));
+        for half_year in recorder.half_years() {
+            keys.make_shard(&half_year).unwrap();
+        }
+        Self { folder, database, bodies, recorder }
     }
 
     /// A second connection, as an auditor would open it.

@@ -1,6 +1,7 @@
 //! The developer's commands: `cargo xtask test`, `bench`, `prove <name>`, `openapi`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
+mod postgres;
 mod run;
 mod tools;
 
@@ -20,7 +21,7 @@ struct Arguments {
 enum Command {
     /// All tests; sets up what they need
     Test,
-    /// Full-volume proofs: kills, ambiguity, poison, demo; without a name the list is printed
+    /// Full-volume proofs; without a name the list is printed
     Prove { name: Option<String> },
     /// Benchmarks, each beside a probe of the same run
     Bench,

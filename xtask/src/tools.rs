@@ -75,7 +75,7 @@ pub(crate) fn fuzz_the_api() -> Result<()> {
     let set = |name: &str, value: String| (format!("LIENTHONG__{name}"), value);
     let mut serve = Running::start(Command::new(program).args(["--config", "config/dev.toml", "serve"]).envs([
         set("SERVER__LISTEN", format!("127.0.0.1:{gateway}")),
-        set("STORAGE__DATA_FOLDER", folder.join("data").display().to_string()),
+        set("STORAGE__SQLITE__DATA_FOLDER", folder.join("data").display().to_string()),
         set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
         set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", format!("http://127.0.0.1:{portal}")),
         set("LOG__FILTER", "error".into()),

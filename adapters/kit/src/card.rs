@@ -8,6 +8,9 @@ use lienthong_domain::port::DossierPortal;
 use lienthong_domain::time::Clock;
 use serde_json::Value;
 
+use crate::shared_session::{InMemory, SharedSessions};
+use crate::standing::{self, Standing};
+
 /// The same words in both languages, known at compile time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words {
@@ -59,6 +62,17 @@ pub fn merge(settings: &mut Value, overrides: Value) {
 #[derive(Clone)]
 pub struct Tools {
     pub clock: Arc<dyn Clock>,
+    /// Whether this replica may still act: for the adapter's [`HttpClient`](crate::http::HttpClient).
+    pub standing: Arc<dyn Standing>,
+    /// For an adapter whose other side allows an account one session at a time.
+    pub sessions: Arc<dyn SharedSessions>,
+}
+
+impl Tools {
+    /// For a process without replicas: it may always act, and its sessions end with it.
+    pub fn of_one_process(clock: Arc<dyn Clock>) -> Self {
+        Self { standing: standing::always(), sessions: Arc::new(InMemory::new(clock.clone())), clock }
+    }
 }
 
 /// What an adapter offers. An adapter fills in its own and leaves the others alone.

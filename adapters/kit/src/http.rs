@@ -1,13 +1,18 @@
 //! The HTTP client that adapters share. Of a failed call it says exactly one of two things: it was never written, or
-//! nobody knows. Never follows a redirect, keeps a cookie, resends a request, or puts a URL or a body into an error.
+//! nobody knows. Never follows a redirect, keeps a cookie, resends a request, puts a URL or a body into an error, or
+//! gives out a request that this replica may no longer make.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deserr::{Deserr, ValuePointerRef};
 use lienthong_domain::invalid::{InvalidFields, Refusal, json_pointer};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use tokio::sync::Semaphore;
+
+use crate::guarded_body::{GuardedBody, LeaseEnded};
+use crate::standing::Standing;
 
 pub use reqwest::Url;
 
@@ -55,7 +60,7 @@ fn limits_hold(settings: HttpSettings, location: ValuePointerRef<'_>) -> Result<
 /// Why there is no reply. The note is for operators: technical words, no URL, no body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// No byte of the request was written: name resolution, connection, TLS, or no turn.
+    /// No byte of the body was written: name resolution, connection, TLS, no turn, or a lease that has ended.
     #[error("not sent: {note}")]
     NotSent { note: String },
     /// The request may have been read and acted upon: timeout, reset, half a reply, too long a reply.
@@ -77,11 +82,12 @@ pub struct HttpClient {
     client: reqwest::Client,
     turns: Semaphore,
     settings: HttpSettings,
+    standing: Arc<dyn Standing>,
 }
 
 impl HttpClient {
     /// Fails only where the machine cannot do TLS at all (no trusted certificates).
-    pub fn new(settings: &HttpSettings) -> Result<Self, Refusal> {
+    pub fn new(settings: &HttpSettings, standing: Arc<dyn Standing>) -> Result<Self, Refusal> {
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
             .timeout(Duration::from_millis(settings.total_timeout_ms))
@@ -102,7 +108,7 @@ impl HttpClient {
                     format!("No HTTP client: {cause}"),
                 )
             })?;
-        Ok(Self { client, turns: Semaphore::new(settings.most_in_flight), settings: settings.clone() })
+        Ok(Self { client, turns: Semaphore::new(settings.most_in_flight), settings: settings.clone(), standing })
     }
 
     /// Posts a JSON body and reads the whole reply.
@@ -111,11 +117,15 @@ impl HttpClient {
         for (name, value) in headers {
             request = request.header(name, value);
         }
+        let _turn = self.turn().await?;
+        // The body asks again when its bytes are taken; asked here as well so that no connection is made in vain.
+        let Some(epoch) = self.standing.epoch() else {
+            return Err(CallError::NotSent { note: LeaseEnded.to_string() });
+        };
         let request = request
-            .body(body)
+            .body(GuardedBody::of(body, self.standing.clone(), epoch))
             .build()
             .map_err(|_| CallError::NotSent { note: "the request could not be formed".to_owned() })?;
-        let _turn = self.turn().await?;
         let reply = self.client.execute(request).await.map_err(|error| self.failure(&error))?;
         self.read(reply).await
     }
@@ -146,8 +156,15 @@ impl HttpClient {
         Ok(Reply { status, retry_after, body })
     }
 
-    /// A failure to connect is certain; anything else is not, however early it may have been.
+    /// A failure to connect is certain, and so is a body that was never given out; anything else is not, however early it
+    /// may have been.
     fn failure(&self, error: &reqwest::Error) -> CallError {
+        // Certain, although the head may have left: the head announces a body (Content-Length) of which not a byte
+        // follows, and what is incomplete must not be taken as a request (RFC 9112, 8). The session and all that is to be
+        // done are in the body.
+        if LeaseEnded::is_behind(error) {
+            return CallError::NotSent { note: LeaseEnded.to_string() };
+        }
         if error.is_connect() {
             let note = if error.is_timeout() {
                 format!("no connection within {} ms", self.settings.connect_timeout_ms)

@@ -66,7 +66,7 @@ impl Catalogue {
         Self { kept: Cache::builder().max_capacity(settings.most_procedures).expire_after(keep).build() }
     }
 
-    pub(crate) async fn names(&self, client: &Client, dossier: &Dossier) -> Result<ProcedureNames, PortError> {
+    pub(crate) async fn names(&self, client: &Arc<Client>, dossier: &Dossier) -> Result<ProcedureNames, PortError> {
         let own = |text: Option<&str>| text.map(str::to_owned);
         let name = own(dossier.procedure_name.as_ref().map(|name| name.as_str()));
         let field_code = own(dossier.field_code.as_ref().map(|code| code.as_str()));
@@ -86,12 +86,12 @@ impl Catalogue {
     }
 
     /// One question at a time for each procedure, however many dossiers wait for it. Failures are not kept.
-    async fn find(&self, client: &Client, code: &str) -> Result<Kept, CallFailure> {
+    async fn find(&self, client: &Arc<Client>, code: &str) -> Result<Kept, CallFailure> {
         self.kept.try_get_with(code.to_owned(), ask(client, code)).await.map_err(|failure| (*failure).clone())
     }
 }
 
-async fn ask(client: &Client, code: &str) -> Result<Kept, CallFailure> {
+async fn ask(client: &Arc<Client>, code: &str) -> Result<Kept, CallFailure> {
     let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE };
     let query = wire::ProcedureQuery { procedure: code.to_owned() };
     let found = client.ask(service, &query, &PersonalTexts::default()).await?;

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use lienthong_adapter_kit::Secret;
 use lienthong_adapter_kit::http::{HttpClient, Url};
+use lienthong_adapter_kit::{Secret, Tools};
 use lienthong_domain::invalid::{Message, Refusal};
-use lienthong_domain::time::Clock;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,8 +19,7 @@ use crate::wire::{self, Envelope, Login};
 pub(crate) struct Client {
     pub(crate) profile: Profile,
     http: HttpClient,
-    sessions: Sessions,
-    clock: Arc<dyn Clock>,
+    sessions: Arc<Sessions>,
     headers: Vec<(String, String)>,
 }
 
@@ -40,19 +38,19 @@ pub(crate) struct Judged {
 }
 
 impl Client {
-    pub(crate) fn new(profile: Profile, clock: Arc<dyn Clock>) -> Result<Self, Refusal> {
-        let http = HttpClient::new(&profile.http)?;
-        let sessions = Sessions::new(profile.session.clone());
+    pub(crate) fn new(profile: Profile, tools: &Tools) -> Result<Self, Refusal> {
+        let http = HttpClient::new(&profile.http, tools.standing.clone())?;
+        let sessions = Arc::new(Sessions::new(&profile, tools));
         let mut headers = profile.headers.0.clone();
         if profile.destination_placement != Placement::Query && !profile.destination.is_empty() {
             headers.push((wire::DESTINATION.to_owned(), profile.destination.clone()));
         }
-        Ok(Self { profile, http, sessions, clock, headers })
+        Ok(Self { profile, http, sessions, headers })
     }
 
     /// Calls a service. `Ok` is a reply that was read, of class `accepted` or of none: what that means is the caller's.
     pub(crate) async fn call<T: Serialize>(
-        &self,
+        self: &Arc<Self>,
         service: Service<'_>,
         members: &T,
         personal: &PersonalTexts,
@@ -60,7 +58,7 @@ impl Client {
         let session = self.session(None).await?;
         let mut judged = self.attempt(service, members, &session).await?;
         if judged.class == Some(ReplyClass::SessionInvalid) {
-            tracing::debug!(service = service.name, "the portal refused the session; logging in once more");
+            tracing::debug!(service = service.name, "the portal refused the session; trying once more with another");
             let renewed = self.session(Some(&session)).await?;
             judged = self.attempt(service, members, &renewed).await?;
         }
@@ -108,7 +106,7 @@ impl Client {
 
     /// Asks for something. The items of the answer; none if the portal says that there is no such thing.
     pub(crate) async fn ask<T: Serialize>(
-        &self,
+        self: &Arc<Self>,
         service: Service<'_>,
         query: &T,
         personal: &PersonalTexts,
@@ -125,8 +123,9 @@ impl Client {
     }
 
     /// A session, logging in if needed. Nothing of the call itself was sent by then, whatever became of the login.
-    async fn session(&self, refused: Option<&Session>) -> Result<Session, CallFailure> {
-        self.sessions.get(self.clock.now(), refused, || self.log_in()).await
+    async fn session(self: &Arc<Self>, refused: Option<&Session>) -> Result<Session, CallFailure> {
+        let client = self.clone();
+        self.sessions.get(refused, || async move { client.log_in().await }).await
     }
 
     async fn log_in(&self) -> Result<Secret, CallFailure> {

@@ -58,6 +58,12 @@ impl Profile {
         url.set_path(&parts.join("/"));
         url
     }
+
+    /// Which portal and which account a session belongs to. Not by what address: replicas may each have a security server
+    /// of their own, and a test portal is another destination.
+    pub(crate) fn session_name(&self) -> String {
+        format!("{}/{}/{}", crate::NAME, self.destination, self.account.username)
+    }
 }
 
 /// Where the destination code goes.
@@ -83,6 +89,7 @@ pub(crate) struct Account {
 pub(crate) struct SessionSettings {
     pub(crate) max_age_ms: i64,
     pub(crate) renew_before_ms: i64,
+    pub(crate) only_one: bool,
 }
 
 /// One of the portal's two functional addresses.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use lienthong_adapter_kit::http::CallError;
+use lienthong_adapter_kit::shared_session::SharedSessionError;
 use lienthong_domain::invalid::Message;
 use lienthong_domain::port::{PortError, PortErrorKind};
 
@@ -36,6 +37,13 @@ impl From<CallError> for CallFailure {
             CallError::NotSent { note } => Self::NotTaken(note),
             CallError::Ambiguous { note } => Self::Unsettled { code: None, note },
         }
+    }
+}
+
+/// Without the store nobody may log in, and so nothing is sent.
+impl From<SharedSessionError> for CallFailure {
+    fn from(error: SharedSessionError) -> Self {
+        Self::NotTaken(error.to_string())
     }
 }
 

@@ -10,6 +10,7 @@ mod portal; // the port
 mod reason; // a refusal's words without personal data
 mod reply; // reading and classifying replies
 mod session; // one login at a time
+mod shared; // one session for all replicas
 mod wire; // the other side's field names; nowhere else
 
 use std::sync::Arc;
@@ -35,7 +36,6 @@ pub const CARD: Card = Card {
 
 fn build(settings: &Value, tools: &Tools) -> Result<Ports, InvalidFields> {
     let profile = config::Profile::read(settings)?;
-    let portal = portal::NationalPortal::new(profile, tools.clock.clone())
-        .map_err(|refusal| InvalidFields::one("/http", refusal))?;
+    let portal = portal::NationalPortal::new(profile, tools).map_err(|refusal| InvalidFields::one("/http", refusal))?;
     Ok(Ports { dossier_portal: Some(Arc::new(portal)) })
 }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lienthong_adapter_kit::Tools;
 use lienthong_domain::dossier::{Channel, Dossier, DossierCode, Owner, Step};
 use lienthong_domain::invalid::{Message, Refusal};
 use lienthong_domain::port::{AfterAmbiguity, DossierPortal, PortError, PortalOperation, Presence};
-use lienthong_domain::time::Clock;
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
@@ -20,14 +20,14 @@ use crate::reply::{member, text};
 use crate::wire;
 
 pub(crate) struct NationalPortal {
-    client: Client,
+    client: Arc<Client>,
     catalogue: Catalogue,
 }
 
 impl NationalPortal {
-    pub(crate) fn new(profile: Profile, clock: Arc<dyn Clock>) -> Result<Self, Refusal> {
+    pub(crate) fn new(profile: Profile, tools: &Tools) -> Result<Self, Refusal> {
         let catalogue = Catalogue::new(&profile.catalogue);
-        Ok(Self { client: Client::new(profile, clock)?, catalogue })
+        Ok(Self { client: Arc::new(Client::new(profile, tools)?), catalogue })
     }
 
     fn mapping(&self) -> Mapping<'_> {

@@ -1,29 +1,35 @@
 //! The portal's session: one login at a time for everybody, used until shortly before its age, given up when refused.
 //! This is the only state the adapter keeps.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use lienthong_adapter_kit::Secret;
-use lienthong_domain::time::Timestamp;
+use lienthong_adapter_kit::{Secret, Tools};
+use lienthong_domain::time::{Clock, Timestamp};
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
-use crate::config::SessionSettings;
+use crate::config::{Profile, SessionSettings};
 use crate::error::CallFailure;
+use crate::shared::Shared;
 
 /// A session as one call uses it.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) token: Secret,
-    /// Which login it came from.
-    login: u64,
-    since: Timestamp,
+    /// Which login it came from: counted here, or by the store of shared sessions.
+    pub(crate) number: i64,
+    pub(crate) since: Timestamp,
 }
 
 pub(crate) struct Sessions {
     settings: SessionSettings,
-    /// Logins that have ended, well or badly. Read before waiting, so that those who waited share the outcome.
-    ended: AtomicU64,
-    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+    /// Where the portal allows one session only.
+    shared: Option<Shared>,
+    /// Renewals that have ended, well or badly. Read before waiting, so that those who waited share the outcome.
+    ended: AtomicI64,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -33,26 +39,31 @@ struct State {
 }
 
 impl Sessions {
-    pub(crate) fn new(settings: SessionSettings) -> Self {
-        Self { settings, ended: AtomicU64::new(0), state: Mutex::default() }
+    pub(crate) fn new(profile: &Profile, tools: &Tools) -> Self {
+        Self {
+            settings: profile.session.clone(),
+            clock: tools.clock.clone(),
+            shared: profile.session.only_one.then(|| Shared::new(profile, tools)),
+            ended: AtomicI64::new(0),
+            state: Arc::default(),
+        }
     }
 
-    /// A session that is good at `now`, logging in if there is none. `refused` is one that the portal did not take:
-    /// it is not given out again, but a newer one of somebody else's login is.
+    /// A session that is good now, logging in if there is none. `refused` is one that the portal did not take: it is
+    /// not given out again, but a newer one of somebody else's login is.
     pub(crate) async fn get<L>(
-        &self,
-        now: Timestamp,
+        self: &Arc<Self>,
         refused: Option<&Session>,
-        login: impl FnOnce() -> L,
+        log_in: impl FnOnce() -> L + Send + 'static,
     ) -> Result<Session, CallFailure>
     where
-        L: Future<Output = Result<Secret, CallFailure>>,
+        L: Future<Output = Result<Secret, CallFailure>> + Send,
     {
         let ended_before = self.ended.load(Ordering::Acquire);
-        let mut state = self.state.lock().await;
+        let mut state = self.state.clone().lock_owned().await;
+        let refused = refused.map(|session| session.number);
         if let Some(current) = &state.current
-            && self.is_young(current, now)
-            && refused.is_none_or(|refused| refused.login != current.login)
+            && self.is_good(current, refused)
         {
             return Ok(current.clone());
         }
@@ -63,23 +74,34 @@ impl Sessions {
         {
             return Err(failure.clone());
         }
-        let outcome = login().await;
-        let number = self.ended.fetch_add(1, Ordering::AcqRel) + 1;
-        match outcome {
-            Ok(token) => {
-                let session = Session { token, login: number, since: now };
-                *state = State { current: Some(session.clone()), last_failure: None };
-                Ok(session)
-            }
-            Err(failure) => {
-                state.last_failure = Some(failure.clone());
-                Err(failure)
-            }
-        }
+        // A task of its own, which ends in good order even if its caller goes away: nobody else can know of a login that
+        // was made, or end the turn to log in.
+        let sessions = self.clone();
+        let renewal = async move {
+            let outcome = sessions.renew(refused, log_in).await;
+            sessions.ended.fetch_add(1, Ordering::AcqRel);
+            *state = State { current: outcome.clone().ok(), last_failure: outcome.clone().err() };
+            outcome
+        };
+        let renewal = tokio::spawn(renewal.in_current_span());
+        renewal.await.unwrap_or_else(|_| Err(CallFailure::NotTaken("the login was broken off".to_owned())))
     }
 
-    fn is_young(&self, session: &Session, now: Timestamp) -> bool {
+    async fn renew<L>(&self, refused: Option<i64>, log_in: impl FnOnce() -> L) -> Result<Session, CallFailure>
+    where
+        L: Future<Output = Result<Secret, CallFailure>>,
+    {
+        if let Some(shared) = &self.shared {
+            return shared.session(|session| self.is_good(session, refused), log_in).await;
+        }
+        let since = self.clock.now();
+        let number = self.ended.load(Ordering::Acquire) + 1;
+        Ok(Session { token: log_in().await?, number, since })
+    }
+
+    fn is_good(&self, session: &Session, refused: Option<i64>) -> bool {
         // A clock that was set back makes the age negative: the session's true age is then not known.
-        (0..self.settings.max_age_ms - self.settings.renew_before_ms).contains(&now.millis_since(session.since))
+        let ages = 0..self.settings.max_age_ms - self.settings.renew_before_ms;
+        refused != Some(session.number) && ages.contains(&self.clock.now().millis_since(session.since))
     }
 }

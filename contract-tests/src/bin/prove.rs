@@ -2,7 +2,8 @@
 #![allow(clippy::print_stdout, reason = "proofs print what they found")]
 
 use anyhow::{Result, ensure};
-use lienthong_contract_tests::scenarios::{ambiguity, kills, poison};
+use lienthong_contract_tests::postgres::Server;
+use lienthong_contract_tests::scenarios::{ambiguity, copy, database, kills, poison, replicas};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -10,6 +11,9 @@ async fn main() -> Result<()> {
         Some("kills") => prove_kills().await,
         Some("ambiguity") => prove_ambiguity().await,
         Some("poison") => prove_poison().await,
+        Some("replicas") => prove_replicas().await,
+        Some("database") => prove_database().await,
+        Some("copy") => prove_copy().await,
         other => anyhow::bail!("there is no proof {other:?}"),
     }
 }
@@ -26,6 +30,26 @@ async fn prove_kills() -> Result<()> {
     ensure!(report.verdict.is_exact(), "not exact");
     ensure!(report.slowest_start.as_secs_f64() <= 3.0, "not ready within 3 s");
     Ok(())
+}
+
+async fn prove_replicas() -> Result<()> {
+    let report = replicas::run(20_000, 50, 1).await?;
+    println!(
+        "kills: {}  pauses: {}, {} of them longer than the lease  logins: {}  {:.0} s",
+        report.kills,
+        report.pauses,
+        report.long_pauses,
+        report.logins,
+        report.took.as_secs_f64()
+    );
+    println!("{:?}\n{:?}", report.verdict, report.log);
+    report.check()
+}
+
+async fn prove_database() -> Result<()> {
+    let report = database::run(3000, 20, 1).await?;
+    println!("kills of the server: {}  {:?}\n{:?}", report.kills, report.verdict, report.log);
+    report.check()
 }
 
 async fn prove_ambiguity() -> Result<()> {
@@ -62,4 +86,25 @@ async fn prove_poison() -> Result<()> {
     println!("ratio {:.2}", poisoned.as_secs_f64() / clean.as_secs_f64());
     ensure!(poisoned.as_secs_f64() <= 1.2 * clean.as_secs_f64(), "the others notice the poison");
     Ok(())
+}
+
+async fn prove_copy() -> Result<()> {
+    let dossiers = std::env::args().nth(2).map_or(Ok(1_000_000), |number| number.parse())?;
+    // What is checkpointed seldom needs more room.
+    let server = tokio::task::spawn_blocking(|| Server::start_with(&[("max_wal_size", "1GB")])).await??;
+    let report = copy::run(&server.connection_string(), dossiers, 2).await?;
+    println!("{}", report.printed);
+    let seconds = [report.filling, report.copying, report.comparing].map(|time| time.as_secs_f64());
+    let rate = |seconds: f64| report.rows as f64 / seconds;
+    println!(
+        "dossiers: {}  rows: {}  source: {} MiB, filled in {:.0} s",
+        report.dossiers,
+        report.rows,
+        report.source_bytes >> 20,
+        seconds[0]
+    );
+    println!("copied in {:.1} s ({:.0} rows/s), killed at {:?} rows", seconds[1], rate(seconds[1]), report.kills);
+    println!("compared in {:.1} s ({:.0} rows/s)", seconds[2], rate(seconds[2]));
+    println!("most memory of the program: {} MiB", report.memory_kib >> 10);
+    report.check()
 }

@@ -1,5 +1,8 @@
 //! Scenarios over the real wire, each a function of its volume.
 
 pub mod ambiguity;
+pub mod copy;
+pub mod database;
 pub mod kills;
 pub mod poison;
+pub mod replicas;

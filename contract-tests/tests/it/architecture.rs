@@ -11,6 +11,7 @@ use syn::visit::{self, Visit};
 const TOPICS: &[&str] = &["dossiers"];
 
 /// A file of the workspace, by its path from the root.
+#[derive(Clone)]
 struct Source {
     path: String,
     text: String,
@@ -230,6 +231,10 @@ impl Statements<'_> {
             syn::Expr::Reference(reference) => self.is_built(&reference.expr),
             syn::Expr::Path(path) => path.path.get_ident().is_some_and(|name| self.built.contains(&name.to_string())),
             syn::Expr::Macro(made) => made.mac.path.is_ident("format"),
+            // A migration's text is `&'static str`, from a file of the source.
+            syn::Expr::Field(field) => {
+                !matches!(&*field.base, syn::Expr::Path(path) if path.path.is_ident("migration"))
+            }
             // A method call, a sum, a block: not a text that stands in the source.
             _ => true,
         }
@@ -254,9 +259,9 @@ impl<'a> Visit<'a> for Statements<'_> {
     }
 
     fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
-        const TAKE_SQL: &[&str] = &["prepare", "prepare_cached", "execute_batch"];
+        const TAKE_SQL: &[&str] = &["prepare", "prepare_cached", "execute_batch", "batch_execute"];
         // These take SQL first on a connection, and parameters on a statement.
-        const MAY_TAKE_SQL: &[&str] = &["execute", "query_row", "query"];
+        const MAY_TAKE_SQL: &[&str] = &["execute", "query_row", "query", "query_one", "query_opt"];
         let method = call.method.to_string();
         if let Some(first) = call.args.first() {
             let is_text = matches!(first, syn::Expr::Macro(made) if made.mac.path.is_ident("format"))
@@ -299,6 +304,34 @@ fn sql_stands_in_the_source(sources: &[Source]) -> Vec<String> {
             statements.broken
         })
         .collect()
+}
+
+/// Every `store` folder has both engines, and a suite that runs on both.
+fn stores_have_both_engines(sources: &[Source]) -> Vec<String> {
+    let has = |path: &str| sources.iter().any(|source| source.path == path && source.text.contains("on_both_engines!"));
+    let is_there = |path: &str| sources.iter().any(|source| source.path == path);
+    let mut broken = Vec::new();
+    for source in sources {
+        let Some(folder) = source.path.strip_suffix("/mod.rs").filter(|folder| folder.ends_with("/store")) else {
+            continue;
+        };
+        let topic = folder.split('/').rev().nth(1).unwrap_or_default();
+        for engine in ["sqlite", "postgres"] {
+            if !is_there(&format!("{folder}/{engine}.rs")) && !is_there(&format!("{folder}/{engine}/mod.rs")) {
+                broken.push(format!(
+                    "{} stands beside no {engine}.rs; it must, because a deployment may run on either",
+                    source.path
+                ));
+            }
+        }
+        if !has(&format!("contract-tests/tests/it/stores/{topic}.rs")) {
+            broken.push(format!(
+                "{} has no suite stores/{topic}.rs with on_both_engines!; it must, because what is not run on both will differ",
+                source.path
+            ));
+        }
+    }
+    broken
 }
 
 /// Names that no English text has by chance: two capitals at least, and long.
@@ -434,6 +467,13 @@ fn sql_is_only_what_stands_in_the_source() {
 }
 
 #[test]
+fn every_store_has_both_engines_and_one_suite() {
+    let sources = [rust(), files(&["contract-tests/tests/it/stores"], &[".rs"])].concat();
+    assert!(sources.iter().filter(|source| source.path.ends_with("/store/mod.rs")).count() >= 6);
+    holds(&stores_have_both_engines(&sources));
+}
+
+#[test]
 fn the_other_sides_names_stay_in_wire_rs() {
     let mut sources = rust();
     let names = wire_names(&sources);
@@ -520,7 +560,7 @@ fn each_rule_notices_what_breaks_it() {
     kept("adapters/portal-dvcqg/tests/it/x.rs", "use lienthong_portal_dvcqg::CARD;", &crates);
     broken("sandbox/src/x.rs", "use lienthong_domain::dossier::Dossier;", &crates);
 
-    broken("src/wiring.rs", "use lienthong_portal_dvcqg::CARD;", &adapters_are_named_once);
+    broken("src/wiring/mod.rs", "use lienthong_portal_dvcqg::CARD;", &adapters_are_named_once);
     broken("src/dossiers/x.rs", "fn f() { lienthong_sandbox::plain(x) }", &adapters_are_named_once);
     kept("src/cli/x.rs", "use lienthong_sandbox::Sandbox;", &adapters_are_named_once);
     let topics = |sources: &[Source]| topics_are_strangers(sources, &["dossiers", "payments"]);
@@ -545,6 +585,8 @@ fn each_rule_notices_what_breaks_it() {
         "fn f() { c.prepare_cached(\"SELECT 1\").execute((a.b(), format!(\"{x}\"))); c.prepare(SQL); c.execute_batch(sql); c.prepare(items!(\"x\")); }",
         &sql_stands_in_the_source,
     );
+
+    broken("src/x/store/mod.rs", "//! a store of no engine", &stores_have_both_engines);
 
     let names = BTreeSet::from(["MaHoSo".to_owned()]);
     let wire = |sources: &[Source]| wire_names_stay_in_wire(sources, &names);

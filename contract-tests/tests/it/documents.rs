@@ -286,7 +286,15 @@ fn every_setting_is_used_somewhere() {
     let mut keys = Vec::new();
     leaves("", &table, &mut keys);
     assert!(keys.len() > 35, "{keys:?}");
-    let users: String = ["src/wiring.rs", "src/cli/serve.rs", "adapters/kit/src/breaker.rs"].map(read).concat();
+    let users: String = [
+        "src/wiring/mod.rs",
+        "src/wiring/stores.rs",
+        "src/wiring/duties.rs",
+        "src/cli/serve.rs",
+        "adapters/kit/src/breaker.rs",
+    ]
+    .map(read)
+    .concat();
     let lists = read("src/config/settings.rs");
     for key in keys {
         let last = key.rsplit('.').next().unwrap();
@@ -364,7 +372,7 @@ fn values_that_cannot_work_together_are_mistakes() {
         ("server = { listen = \"localhost\" }", "server.listen"),
         ("log = { format = \"xml\" }", "log.format"),
         ("portal = { adapter = \"portal-dvcqgg\" }", "portal.adapter"),
-        ("storage = { readers = 0 }", "storage.readers"),
+        ("storage = { sqlite = { readers = 0 } }", "storage.sqlite.readers"),
         ("deployment = { name = \"Cổng\" }", "deployment.name"),
         ("clients = [{ id = \"a\", agencies = [\"H15\"], key = \"too short\" }]", "clients.0.key"),
         ("agencies = [{ code = \"Sở\", name = \"x\" }]", "agencies.0.code"),

@@ -7,5 +7,8 @@ mod documents;
 mod limits;
 mod logs;
 mod portal_dvcqg;
+mod postgres_server;
 mod scenarios;
+mod storage_copy;
+mod stores;
 mod support;

@@ -55,7 +55,7 @@ fn adapter(url: &str, more: Value) -> Arc<dyn DossierPortal> {
     });
     merge(&mut settings, operator);
     merge(&mut settings, more);
-    (CARD.build)(&settings, &Tools { clock: Arc::new(SystemClock) }).unwrap().dossier_portal.unwrap()
+    (CARD.build)(&settings, &Tools::of_one_process(Arc::new(SystemClock))).unwrap().dossier_portal.unwrap()
 }
 
 struct Probe(Arc<Sandbox>);

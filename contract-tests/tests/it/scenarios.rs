@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lienthong_contract_tests::scenarios::{ambiguity, kills, poison};
+use lienthong_contract_tests::scenarios::{ambiguity, database, kills, poison, replicas};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_ten_kills_every_acknowledged_message_has_taken_effect_once_and_in_order() {
@@ -37,4 +37,17 @@ async fn a_poison_dossier_parks_its_own_lane_and_its_dead_letter_names_field_and
     assert_eq!(sync["problem"]["kind"], "rejected");
     assert!(sync["problem"]["reason"]["vi"].as_str().unwrap().contains("GhiChu"), "{sync}");
     assert!(sync["problem"]["reason"]["vi"].as_str().unwrap().contains("vượt quá 2000 ký tự"), "{sync}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_are_killed_and_paused_lose_and_double_nothing_and_keep_one_log() {
+    let report = replicas::run(400, 8, 7).await.unwrap();
+    report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
+    assert_eq!(report.kills + report.pauses, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_requests_are_given_back_and_nothing_acknowledged_is_lost() {
+    let report = database::run(200, 3, 7).await.unwrap();
+    report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
 }

@@ -66,10 +66,23 @@ impl Replies {
             return Err(Problem::new(Code::IdempotencyInFlight).retry_after(std::time::Duration::from_secs(1)));
         }
         let guard = InFlight { keys: Arc::clone(&self.in_flight), key: held };
-        match self.store.find(client_id, key).await? {
+        match self.replay(client_id, key, fingerprint).await? {
             None => Ok(Admission::First(guard)),
+            Some(first) => Ok(Admission::Replay(first)),
+        }
+    }
+
+    /// The first answer again, if there is one: another replica may have been faster.
+    pub async fn replay(
+        &self,
+        client_id: &str,
+        key: &Key,
+        fingerprint: [u8; 32],
+    ) -> Result<Option<Response<Body>>, Problem> {
+        match self.store.find(client_id, key).await? {
+            None => Ok(None),
             Some(kept) if kept.fingerprint != fingerprint => Err(Problem::new(Code::IdempotencyKeyReused)),
-            Some(kept) => Ok(Admission::Replay(replay(kept.status, kept.reply))),
+            Some(kept) => Ok(Some(replay(kept.status, kept.reply))),
         }
     }
 

@@ -114,10 +114,8 @@ fn settings(folder: &Path, portal: &str) -> Result<config::Loaded, Failure> {
 [server]
 listen = "127.0.0.1:0"
 [storage]
-data_folder = {data:?}
 keys_folder = {keys:?}
-least_free_bytes = 0
-least_free_percent = 0
+sqlite = {{ data_folder = {data:?}, least_free_bytes = 0, least_free_percent = 0 }}
 [outbox]
 most_in_flight = 64
 claim_batch = 64

@@ -1,20 +1,21 @@
 //! What this topic needs of a store. A write is a value: the row, the revision it expects, its bodies, outbox items and
 //! audit records, all in one transaction.
 
+mod postgres;
 mod sqlite;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_domain::dossier::DossierState;
 use lienthong_domain::time::Timestamp;
 use uuid::Uuid;
 
-pub use sqlite::SqliteDossiers;
-
 use crate::access::idempotency::KeyedReply;
-use crate::audit::SealedRecord;
+use crate::audit::{Recorder, SealedRecord};
 use crate::outbox::NewItem;
-use crate::storage::StoreError;
 use crate::storage::bodies::SealedBody;
+use crate::storage::{Database, StoreError};
 
 /// A dossier as it was last accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +96,13 @@ pub trait DossierStore: Send + Sync {
     async fn steps(&self, code: &str, limit: usize) -> Result<Vec<StepRow>, StoreError>;
 
     async fn page(&self, query: PageQuery) -> Result<Vec<DossierRow>, StoreError>;
+}
 
-    /// Writes an audit record of its own, for what changes nothing: a refusal, a body that is about to be shown.
-    async fn record(&self, record: SealedRecord) -> Result<(), StoreError>;
+/// The store on the deployment's engine.
+pub fn open(database: &Database, recorder: &Arc<Recorder>) -> Arc<dyn DossierStore> {
+    let recorder = Arc::clone(recorder);
+    match database {
+        Database::Sqlite(database) => Arc::new(sqlite::SqliteDossiers::new(database.clone(), recorder)),
+        Database::Postgres(database) => Arc::new(postgres::PostgresDossiers::new(database.clone(), recorder)),
+    }
 }

@@ -10,9 +10,9 @@ use rusqlite::{OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::{AppendSteps, DossierRow, DossierStore, PageQuery, PutDossier, StepRow};
-use crate::access::idempotency::store::keep;
-use crate::audit::{Recorder, SealedRecord};
-use crate::outbox::store::{enqueue, enqueue_full_state};
+use crate::access::idempotency::store::sqlite::keep;
+use crate::audit::Recorder;
+use crate::outbox::store::sqlite::{enqueue, enqueue_full_state};
 use crate::storage::StoreError;
 use crate::storage::sqlite::{Sqlite, Transaction};
 
@@ -28,13 +28,13 @@ macro_rules! dossiers {
 }
 
 /// The topic's store on SQLite.
-pub struct SqliteDossiers {
+pub(super) struct SqliteDossiers {
     database: Sqlite,
     recorder: Arc<Recorder>,
 }
 
 impl SqliteDossiers {
-    pub fn new(database: Sqlite, recorder: Arc<Recorder>) -> Self {
+    pub(super) fn new(database: Sqlite, recorder: Arc<Recorder>) -> Self {
         Self { database, recorder }
     }
 }
@@ -59,7 +59,7 @@ impl DossierStore for SqliteDossiers {
                 put_row(transaction, &write)?;
                 transaction.keep_body(&write.body)?;
                 enqueue_full_state(transaction, &write.item, &recorder)?;
-                transaction.audit(write.record);
+                transaction.audit(write.record.clone());
                 Ok(())
             })
             .await
@@ -100,7 +100,7 @@ impl DossierStore for SqliteDossiers {
                         ))?;
                     enqueue(transaction, item)?;
                 }
-                write.records.into_iter().for_each(|record| transaction.audit(record));
+                write.records.iter().for_each(|record| transaction.audit(record.clone()));
                 Ok(())
             })
             .await
@@ -150,16 +150,6 @@ impl DossierStore for SqliteDossiers {
             })
             .await
     }
-
-    async fn record(&self, record: SealedRecord) -> Result<(), StoreError> {
-        self.database
-            .writer
-            .accept(move |transaction| {
-                transaction.audit(record);
-                Ok(())
-            })
-            .await
-    }
 }
 
 /// The time of a change: never before that of an earlier commit, so that whoever follows the list misses nothing.
@@ -178,7 +168,8 @@ fn put_row(transaction: &mut Transaction<'_>, write: &PutDossier) -> Result<(), 
         .connection
         .prepare_cached(
             "INSERT INTO dossier (code, client_id, agency_id, procedure_code, revision, digest, state, step_state, steps, \
-             body_id, operation_id, accepted_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, 0, ?8, ?9, ?10, ?10) \
+             body_id, operation_id, accepted_at, updated_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, 0, ?8, ?9, ?10, ?10 \
+             WHERE ?11 IS NULL OR EXISTS (SELECT 1 FROM dossier WHERE code = ?1) \
              ON CONFLICT (code) DO UPDATE SET client_id = excluded.client_id, agency_id = excluded.agency_id, \
              procedure_code = excluded.procedure_code, revision = excluded.revision, digest = excluded.digest, \
              state = excluded.state, body_id = excluded.body_id, operation_id = excluded.operation_id, \

@@ -1,7 +1,11 @@
 //! What the outbox needs of a store.
 
+pub mod postgres;
 mod rows;
-mod sqlite;
+pub mod sqlite;
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_domain::port::Presence;
@@ -9,10 +13,10 @@ use lienthong_domain::time::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-pub use sqlite::{SqliteOutbox, enqueue, enqueue_full_state};
-
 use super::{Claimed, Item, Learned, OperationView, Problem, Status};
-use crate::storage::StoreError;
+use crate::audit::Recorder;
+use crate::storage::bodies::Bodies;
+use crate::storage::{Database, StoreError};
 
 /// How a claimed item goes on. Written only if the lease is still held (`fence`).
 #[derive(Debug, Clone)]
@@ -58,15 +62,25 @@ pub struct Counts {
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
     /// Takes up to `limit` heads that are due: items to send become `sending`, items of unknown outcome keep their
-    /// status; both get a new fence and a lease. Expired leases become `unknown` and are not returned.
-    async fn claim(&self, now: Timestamp, lease_ms: i64, limit: usize) -> Result<Vec<Claimed>, StoreError>;
+    /// status; both get a new fence and a lease of `holder`. Expired leases become `unknown` and are not returned.
+    async fn claim(
+        &self,
+        holder: Uuid,
+        now: Timestamp,
+        lease_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError>;
 
     /// Writes what came of a claimed item; `false` if its lease was lost in the meantime and nothing was written.
     async fn settle(&self, settlement: Settlement) -> Result<bool, StoreError>;
 
-    /// Nobody else serves this store: every lease is an orphan. What was being sent is of unknown outcome and looked
-    /// into from `look_up_at` on. Returns how many leases were taken back.
-    async fn take_back_leases(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError>;
+    /// Takes back the leases of replicas that are no longer alive: what was being sent is of unknown outcome and looked
+    /// into from `look_up_at` on. Returns how many; at most 10,000 at a time.
+    async fn take_back(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError>;
+
+    /// Gives up the leases of a living replica that it never learned of, because the answer to its claim was lost:
+    /// nothing of them was sent. Those `in_flight` stay. Returns how many.
+    async fn release(&self, holder: Uuid, in_flight: HashSet<Uuid>, now: Timestamp) -> Result<usize, StoreError>;
 
     async fn decide(&self, decision: Decision) -> Result<Item, StoreError>;
 
@@ -85,4 +99,13 @@ pub trait OutboxStore: Send + Sync {
 
     /// When the next head is due, if any is.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// The store on the deployment's engine.
+pub fn open(database: &Database, bodies: &Arc<Bodies>, recorder: &Arc<Recorder>) -> Arc<dyn OutboxStore> {
+    let (bodies, recorder) = (Arc::clone(bodies), Arc::clone(recorder));
+    match database {
+        Database::Sqlite(database) => Arc::new(sqlite::SqliteOutbox::new(database.clone(), bodies, recorder)),
+        Database::Postgres(database) => Arc::new(postgres::PostgresOutbox::new(database.clone(), bodies, recorder)),
+    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate;
@@ -12,6 +13,7 @@ use super::writer::Writer;
 use crate::storage::StoreError;
 use crate::storage::backlog::Backlog;
 use crate::storage::disk::DiskWatch;
+use crate::storage::migrations::Migration;
 
 /// Sizes and times of the engine, from the configuration.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Limits {
     pub readers: usize,
     pub busy_timeout: Duration,
     pub wal_bytes: u64,
+    /// Pages that the writer keeps in memory. Too few are written out and read again in the midst of a transaction.
+    pub cache_bytes: u64,
 }
 
 /// An open database.
@@ -28,25 +32,42 @@ pub struct Limits {
 pub struct Sqlite {
     pub writer: Writer,
     pub readers: Readers,
-    shards: Arc<[String]>,
 }
 
 impl Sqlite {
-    /// Opens (and migrates) the database file.
-    pub fn open(file: &Path, limits: &Limits, disk: Arc<DiskWatch>, backlog: Arc<Backlog>) -> Result<Self, StoreError> {
+    /// Opens the database file, and migrates it if that is allowed.
+    pub fn open(
+        file: &Path,
+        limits: &Limits,
+        disk: Arc<DiskWatch>,
+        backlog: Arc<Backlog>,
+        known: &'static [Migration],
+        may_migrate: bool,
+    ) -> Result<Self, StoreError> {
         let mut connection = connect(file, limits)?;
-        migrate::run(&mut connection)?;
-        let shards = shards_of(&connection)?;
+        migrate::run(&mut connection, known, may_migrate)?;
         let checkpointer = connect(file, limits)?;
         let writer = Writer::start(connection, checkpointer, limits, disk, backlog)?;
-        let readers = Readers::open((0..limits.readers).map(|_| read_only(file, limits)).collect::<Result<_, _>>()?);
-        Ok(Self { writer, readers, shards: shards.into() })
+        let readers =
+            Readers::open((0..limits.readers).map(|_| read_only(file, limits.busy_timeout)).collect::<Result<_, _>>()?);
+        Ok(Self { writer, readers })
     }
 
-    /// Whether the audit log had records in this shard when the database was opened.
-    pub fn has_audit_shard(&self, shard: &str) -> bool {
-        self.shards.iter().any(|known| known == shard)
+    /// Runs what is missing and returns it.
+    pub fn migrate(
+        file: &Path,
+        limits: &Limits,
+        known: &'static [Migration],
+    ) -> Result<Vec<&'static Migration>, StoreError> {
+        migrate::run(&mut connect(file, limits)?, known, true)
     }
+}
+
+/// Opens a database only to read it: nothing of it is changed, and one that this program does not know is refused.
+pub fn open_read_only(file: &Path, busy_timeout: Duration, known: &[Migration]) -> Result<Connection, StoreError> {
+    let connection = read_only(file, busy_timeout)?;
+    migrate::check(&connection, known)?;
+    Ok(connection)
 }
 
 /// What each pragma must answer (audit-and-durability reference, WP-04).
@@ -58,6 +79,8 @@ const PRAGMAS: &[(&str, &str, &str)] = &[
     ("cell_size_check", "ON", "1"),
     ("secure_delete", "ON", "1"),
     ("wal_autocheckpoint", "0", "0"),
+    // What savepoints need to undo a request is kept in memory: in a file it takes half the time.
+    ("temp_store", "MEMORY", "2"),
 ];
 
 fn connect(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
@@ -65,6 +88,8 @@ fn connect(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
         Connection::open(file).map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?;
     connection.busy_timeout(limits.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "cache_size", -(i64::try_from(limits.cache_bytes / 1024).unwrap_or(i64::MAX)))?;
     for (name, value, answer) in PRAGMAS {
         connection.pragma_update(None, name, value)?;
         let found: String = connection.pragma_query_value(None, name, |row| {
@@ -84,15 +109,10 @@ fn connect(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn shards_of(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut statement = connection.prepare("SELECT shard FROM audit_head")?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
-fn read_only(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
+fn read_only(file: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(PathBuf::from(file), flags)?;
-    connection.busy_timeout(limits.busy_timeout)?;
+    connection.busy_timeout(busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "query_only", "ON")?;
     Ok(connection)

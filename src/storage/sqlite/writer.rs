@@ -1,12 +1,13 @@
 //! The one writer: takes a request, drains what else is queued, writes all of it in one transaction, and answers only
-//! after the commit. A request that fails its own checks rolls back alone. A commit that fails has an unknown outcome:
-//! the process ends and recovers from what the disk holds.
+//! after the commit. A request that fails its own checks has no effect on the others: a batch with one is written anew.
+//! A commit that fails has an unknown outcome: the process ends and recovers from what the disk holds.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::open::Limits;
@@ -34,10 +35,11 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let (queue, requests) = mpsc::channel(limits.write_queue);
         let batch_items = limits.batch_items;
+        let answering = Handle::try_current().ok();
         thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
-                let work = std::panic::AssertUnwindSafe(|| run(&connection, requests, batch_items));
+                let work = std::panic::AssertUnwindSafe(|| run(&connection, requests, batch_items, answering.as_ref()));
                 if std::panic::catch_unwind(work).is_err() {
                     // Nobody would ever be answered again: end, recover, go on.
                     tracing::error!("the writer panicked: the process ends to recover");
@@ -60,7 +62,7 @@ impl Writer {
     pub async fn accept<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         if self.disk.is_low() {
             return Err(StoreError::DiskFull);
@@ -69,7 +71,7 @@ impl Writer {
             return Err(StoreError::Busy);
         }
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Request { work: Some(work), result: None, answer });
+        let job = Box::new(Request { work, result: None, answer });
         self.queue.try_send(job).map_err(|_| StoreError::Busy)?;
         answered.await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?
     }
@@ -78,10 +80,10 @@ impl Writer {
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Request { work: Some(work), result: None, answer });
+        let job = Box::new(Request { work, result: None, answer });
         self.queue.send(job).await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?;
         answered.await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?
     }
@@ -89,14 +91,14 @@ impl Writer {
 
 /// One request inside a batch. Only the engine sees it: nothing of this crosses a store trait.
 trait Job: Send {
-    /// An error here is one of the batch, not of the request: the batch must not be committed.
-    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), StoreError>;
+    /// Runs the request, and says whether it succeeded. May be run again after its effects were rolled back.
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> bool;
     fn answer(self: Box<Self>);
     fn refuse(&mut self, reason: StoreError);
 }
 
 struct Request<T, F> {
-    work: Option<F>,
+    work: F,
     result: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -104,20 +106,13 @@ struct Request<T, F> {
 impl<T, F> Job for Request<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send,
+    F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send,
 {
-    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        transaction.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
-        let result = work(transaction);
-        if result.is_ok() {
-            transaction.append_records()?;
-        } else {
-            transaction.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
-        }
-        transaction.connection.prepare_cached("RELEASE request")?.execute([])?;
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> bool {
+        let result = (self.work)(transaction);
+        let succeeded = result.is_ok();
         self.result = Some(result);
-        Ok(())
+        succeeded
     }
 
     fn refuse(&mut self, reason: StoreError) {
@@ -236,7 +231,12 @@ impl Head {
     }
 }
 
-fn run(connection: &Connection, mut requests: mpsc::Receiver<Box<dyn Job>>, batch_items: usize) {
+fn run(
+    connection: &Connection,
+    mut requests: mpsc::Receiver<Box<dyn Job>>,
+    batch_items: usize,
+    answering: Option<&Handle>,
+) {
     let mut heads = Heads::default();
     while let Some(first) = requests.blocking_recv() {
         let mut batch = vec![first];
@@ -246,31 +246,84 @@ fn run(connection: &Connection, mut requests: mpsc::Receiver<Box<dyn Job>>, batc
                 Err(_) => break,
             }
         }
-        match connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])) {
-            Ok(_) => {}
-            Err(error) => {
+        match write_batch(connection, &mut batch, &mut heads) {
+            Ok(()) => {}
+            Err(Failure::NotBegun(error)) => {
                 // Nothing was written, for example because a command holds the database for longer than we wait.
                 tracing::warn!(%error, "no write transaction could begin");
                 batch.iter_mut().for_each(|job| job.refuse(StoreError::Busy));
-                batch.into_iter().for_each(Job::answer);
-                continue;
+            }
+            Err(Failure::Unknown(error)) => {
+                // Some of it may be on the disk. Nobody was answered; after a restart the database says what it holds.
+                tracing::error!(%error, "a batch could not be committed, its outcome is unknown: the process ends to recover");
+                std::process::abort();
             }
         }
-        if let Err(error) = write_batch(connection, &mut batch, &mut heads) {
-            // Some of it may be on the disk. Nobody was answered; after a restart the database says what it holds.
-            tracing::error!(%error, "a batch could not be committed, its outcome is unknown: the process ends to recover");
-            std::process::abort();
+        let answer = move || batch.into_iter().for_each(Job::answer);
+        match answering {
+            // To wake many askers takes as long as to write a third of them: the next batch does not wait for it.
+            Some(runtime) => drop(runtime.spawn(async move { answer() })),
+            None => answer(),
         }
-        batch.into_iter().for_each(Job::answer);
     }
 }
 
-fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<(), StoreError> {
-    for job in batch {
-        job.run(&mut Transaction { connection, heads, records: Vec::new() })?;
+/// Why a batch was not written.
+enum Failure {
+    /// There was no transaction.
+    NotBegun(StoreError),
+    Unknown(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Unknown(error.into())
+    }
+}
+
+fn begin(connection: &Connection) -> Result<(), Failure> {
+    let begun = connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+    begun.map(drop).map_err(|error| Failure::NotBegun(error.into()))
+}
+
+fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<(), Failure> {
+    begin(connection)?;
+    if !run_together(connection, batch, heads)? {
+        // One of them failed its checks, which is rare: all is undone and done again, each on its own.
+        connection.prepare_cached("ROLLBACK")?.execute([])?;
+        heads.shards.clear();
+        begin(connection)?;
+        run_apart(connection, batch, heads)?;
     }
     heads.store(connection)?;
     connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+/// Without savepoints, which cost as much as the writing itself. `false` as soon as a request fails.
+fn run_together(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<bool, StoreError> {
+    for job in batch {
+        let mut transaction = Transaction { connection, heads, records: Vec::new() };
+        if !job.run(&mut transaction) {
+            return Ok(false);
+        }
+        transaction.append_records()?;
+    }
+    Ok(true)
+}
+
+/// Each request in a savepoint: one that fails rolls back alone.
+fn run_apart(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<(), StoreError> {
+    for job in batch {
+        connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+        let mut transaction = Transaction { connection, heads, records: Vec::new() };
+        if job.run(&mut transaction) {
+            transaction.append_records()?;
+        } else {
+            connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+        }
+        connection.prepare_cached("RELEASE request")?.execute([])?;
+    }
     Ok(())
 }
 

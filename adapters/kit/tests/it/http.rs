@@ -1,8 +1,11 @@
 //! "Never written" and "nobody knows" are told apart on a real socket.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lienthong_adapter_kit::http::{CallError, HttpClient, HttpSettings, Reply, Url};
+use lienthong_adapter_kit::standing::{self, Standing};
 use lienthong_domain::invalid::InvalidFields;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,7 +44,10 @@ async fn says(text: &'static str) -> Url {
 }
 
 async fn call(url: Url) -> Result<Reply, CallError> {
-    HttpClient::new(&settings()).unwrap().post_json(url, &[], b"{\"name\":\"in the body\"}".to_vec()).await
+    HttpClient::new(&settings(), standing::always())
+        .unwrap()
+        .post_json(url, &[], b"{\"name\":\"in the body\"}".to_vec())
+        .await
 }
 
 fn assert_ambiguous(result: Result<Reply, CallError>) -> String {
@@ -171,7 +177,7 @@ async fn a_call_without_a_turn_was_not_sent() {
         drop(socket);
     })
     .await;
-    let client = HttpClient::new(&HttpSettings { most_in_flight: 1, ..settings() }).unwrap();
+    let client = HttpClient::new(&HttpSettings { most_in_flight: 1, ..settings() }, standing::always()).unwrap();
     let (first, second) =
         tokio::join!(client.post_json(url.clone(), &[], Vec::new()), client.post_json(url, &[], Vec::new()));
     assert_ambiguous(first);
@@ -181,7 +187,7 @@ async fn a_call_without_a_turn_was_not_sent() {
 #[tokio::test]
 async fn a_header_that_cannot_be_written_was_not_sent() {
     let url = says("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let client = HttpClient::new(&settings()).unwrap();
+    let client = HttpClient::new(&settings(), standing::always()).unwrap();
     assert_not_sent(client.post_json(url, &[("a".to_owned(), "b\r\nc: d".to_owned())], Vec::new()).await);
 }
 
@@ -194,4 +200,126 @@ fn limits_that_cannot_hold_are_all_named() {
     .unwrap_err();
     let places: Vec<_> = wrong.fields().iter().map(|field| field.pointer.as_str()).collect();
     assert_eq!(places, ["/most_reply_bytes", "/most_in_flight", "/total_timeout_ms"]);
+}
+
+const BODY: &[u8] = b"{\"name\":\"in the body\"}";
+
+/// Answers every request that is complete with 200, and keeps what arrived on each connection.
+async fn recorder() -> (Url, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/path?q=1", listener.local_addr().unwrap())).unwrap();
+    let arrived: Arc<Mutex<Vec<String>>> = Arc::default();
+    let record = arrived.clone();
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let Ok((mut socket, _)) = listener.accept().await else { return };
+            record.lock().unwrap().push(String::new());
+            let record = record.clone();
+            tokio::spawn(async move {
+                let mut bytes = [0; 4096];
+                while let Ok(read @ 1..) = socket.read(&mut bytes).await {
+                    let is_complete = {
+                        let all = &mut record.lock().unwrap()[connection];
+                        all.push_str(&String::from_utf8_lossy(&bytes[..read]));
+                        all.as_bytes().ends_with(BODY)
+                    };
+                    if is_complete {
+                        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    }
+                }
+            });
+        }
+    });
+    (url, arrived)
+}
+
+/// What arrived on each connection, once nothing more can come.
+async fn all_of(arrived: &Mutex<Vec<String>>) -> Vec<String> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    arrived.lock().unwrap().clone()
+}
+
+/// Says yes this many times, then no: a process that was paused in between.
+struct Yes(AtomicUsize);
+
+impl Yes {
+    fn times(times: usize) -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(times)))
+    }
+}
+
+impl Standing for Yes {
+    fn epoch(&self) -> Option<u64> {
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok().then_some(1)
+    }
+}
+
+/// Another number each time: a process that was given up and joined anew in between.
+struct Anew(AtomicU64);
+
+impl Standing for Anew {
+    fn epoch(&self) -> Option<u64> {
+        Some(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+fn assert_lease_ended(result: Result<Reply, CallError>) {
+    assert_eq!(
+        result.map(|reply| reply.status),
+        Err(CallError::NotSent { note: "this replica's lease has ended".to_owned() })
+    );
+}
+
+#[tokio::test]
+async fn a_replica_whose_lease_has_ended_does_not_even_connect() {
+    let (url, arrived) = recorder().await;
+    let client = HttpClient::new(&settings(), Yes::times(0)).unwrap();
+    assert_lease_ended(client.post_json(url, &[], BODY.to_vec()).await);
+    assert_eq!(all_of(&arrived).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_before_the_body_is_taken_keeps_it_back() {
+    let large = [vec![b' '; 3_000_000], BODY.to_vec()].concat();
+    for body in [BODY.to_vec(), large] {
+        let (url, arrived) = recorder().await;
+        let client = HttpClient::new(&settings(), Yes::times(1)).unwrap();
+        assert_lease_ended(client.post_json(url, &[], body).await);
+        let arrived = all_of(&arrived).await;
+        let rest = arrived.iter().map(|all| all.split_once("\r\n\r\n").map_or("", |(_, body)| body));
+        assert!(rest.clone().all(str::is_empty), "{arrived:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_joined_anew_does_not_send_what_it_began_before() {
+    let (url, arrived) = recorder().await;
+    let client = HttpClient::new(&settings(), Arc::new(Anew(AtomicU64::new(1)))).unwrap();
+    assert_lease_ended(client.post_json(url, &[], BODY.to_vec()).await);
+    assert!(all_of(&arrived).await.iter().all(|all| !all.contains("in the body")));
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_between_two_calls_on_one_connection_keeps_the_second_back() {
+    let (url, arrived) = recorder().await;
+    let standing = Yes::times(3);
+    let client = HttpClient::new(&settings(), standing.clone()).unwrap();
+    assert_eq!(client.post_json(url.clone(), &[], BODY.to_vec()).await.map(|reply| reply.status), Ok(200));
+    assert_eq!(standing.0.load(Ordering::SeqCst), 1, "asked before the call and for its bytes, and not after them");
+    assert_lease_ended(client.post_json(url, &[], BODY.to_vec()).await);
+    let arrived = all_of(&arrived).await;
+    assert_eq!((arrived.len(), arrived[0].matches("in the body").count()), (1, 1), "{arrived:?}");
+}
+
+#[tokio::test]
+async fn the_guard_does_not_change_a_byte_of_the_request() {
+    let (url, arrived) = recorder().await;
+    let host = url.authority().to_owned();
+    let client = HttpClient::new(&settings(), standing::always()).unwrap();
+    client.post_json(url, &[("dstcode".to_owned(), "x".to_owned())], BODY.to_vec()).await.map(drop).unwrap();
+    let expected = format!(
+        "POST /path?q=1 HTTP/1.1\r\ncontent-type: application/json\r\ndstcode: x\r\naccept: */*\r\n\
+         user-agent: lienthong/0.1.0\r\nhost: {host}\r\ncontent-length: 22\r\n\r\n{{\"name\":\"in the body\"}}"
+    );
+    assert_eq!(all_of(&arrived).await, [expected]);
 }

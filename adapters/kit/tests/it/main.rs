@@ -4,4 +4,5 @@ mod breaker;
 mod card;
 mod http;
 mod secret;
+mod shared_session;
 mod wire_time;

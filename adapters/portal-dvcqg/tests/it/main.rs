@@ -9,6 +9,7 @@ mod catalogue;
 mod codes;
 mod golden;
 mod reasons;
+mod replicas;
 mod replies;
 mod sessions;
 mod settings;

@@ -50,8 +50,11 @@ pub(crate) fn settings(url: &str, more: Value) -> Value {
 
 pub(crate) fn adapter(url: &str, more: Value) -> (Arc<dyn DossierPortal>, Arc<HandClock>) {
     let clock = Arc::new(HandClock::default());
-    let ports = (CARD.build)(&settings(url, more), &Tools { clock: clock.clone() }).unwrap();
-    (ports.dossier_portal.unwrap(), clock)
+    (adapter_with(url, more, &Tools::of_one_process(clock.clone())), clock)
+}
+
+pub(crate) fn adapter_with(url: &str, more: Value, tools: &Tools) -> Arc<dyn DossierPortal> {
+    (CARD.build)(&settings(url, more), tools).unwrap().dossier_portal.unwrap()
 }
 
 /// A portal that logs everybody in and answers everything else as told.

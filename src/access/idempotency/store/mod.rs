@@ -1,14 +1,15 @@
 //! What idempotency needs of a store.
 
-mod sqlite;
+pub mod postgres;
+pub mod sqlite;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 
-pub use sqlite::{SqliteReplies, keep};
-
 use super::{Key, KeyedReply};
-use crate::storage::StoreError;
+use crate::storage::{Database, StoreError};
 
 /// A kept answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,4 +29,12 @@ pub trait ReplyStore: Send + Sync {
 
     /// Deletes up to 1,000 answers stored before `before`; returns how many.
     async fn forget(&self, before: Timestamp) -> Result<usize, StoreError>;
+}
+
+/// The store on the deployment's engine.
+pub fn open(database: &Database) -> Arc<dyn ReplyStore> {
+    match database {
+        Database::Sqlite(database) => Arc::new(sqlite::SqliteReplies::new(database.clone())),
+        Database::Postgres(database) => Arc::new(postgres::PostgresReplies::new(database.clone())),
+    }
 }

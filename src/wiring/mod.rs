@@ -1,88 +1,39 @@
 //! From a configuration to a running gateway: the only place that sees everything.
 
+mod duties;
+mod stores;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lienthong_adapter_kit::breaker::Breaker;
 use lienthong_adapter_kit::card::{Card, Tools};
+use lienthong_adapter_kit::standing::Standing;
 use lienthong_domain::time::Clock;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::access::idempotency::Replies;
-use crate::access::idempotency::store::SqliteReplies;
+use duties::{duties, keep_house, take_back_orphans};
+use stores::refuse_part_of_a_copy;
+pub use stores::{DATABASE, Stores, migrate, postgres_settings};
+
+use crate::access::idempotency::{self, Replies};
 use crate::access::{Client, Clients};
-use crate::audit::Recorder;
-use crate::config::{Loaded, Settings};
-use crate::dossiers::store::SqliteDossiers;
-use crate::dossiers::{Dossiers, Limits, PortalDelivery};
+use crate::config::{Engine, Loaded, Settings};
+use crate::dossiers::{self, Dossiers, Limits, PortalDelivery};
 use crate::http::health::Health;
 use crate::http::layers::HttpLimits;
 use crate::http::router::{self, Topics};
 use crate::outbox::http::Operations;
-use crate::outbox::store::{OutboxStore, SqliteOutbox};
-use crate::outbox::{RetrySchedule, Worker, WorkerSettings};
-use crate::storage::backlog::Backlog;
-use crate::storage::bodies::Bodies;
-use crate::storage::disk::DiskWatch;
-use crate::storage::keys::Keys;
-use crate::storage::sqlite::{self, Sqlite};
-
-/// The stores of a deployment, open. Commands that only look or decide need nothing else.
-pub struct Stores {
-    pub outbox: Arc<dyn OutboxStore>,
-    database: Sqlite,
-    disk: Arc<DiskWatch>,
-    backlog: Arc<Backlog>,
-    keys: Arc<Keys>,
-    bodies: Arc<Bodies>,
-    recorder: Arc<Recorder>,
-}
-
-/// Name of the database file in the data folder.
-const DATABASE: &str = "lienthong.sqlite";
-
-impl Stores {
-    /// For commands beside a gateway: a store that is not there is a mistake in the configuration, not a new store.
-    pub fn open_existing(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let file = Path::new(&settings.storage.data_folder).join(DATABASE);
-        if !file.exists() {
-            bail!("{}: there is no such database; is storage.data_folder right?", file.display());
-        }
-        Self::open(settings, clock)
-    }
-
-    pub fn open(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let storage = &settings.storage;
-        let folder = PathBuf::from(&storage.data_folder);
-        std::fs::create_dir_all(&folder).with_context(|| format!("data folder {}", folder.display()))?;
-        let file = folder.join(DATABASE);
-        let keys = Arc::new(Keys::open(Path::new(&storage.keys_folder), !file.exists())?);
-        let disk = Arc::new(DiskWatch::new(folder, storage.least_free_bytes, storage.least_free_percent));
-        let limits = sqlite::Limits {
-            write_queue: storage.write_queue,
-            batch_items: storage.batch_items,
-            readers: storage.readers,
-            busy_timeout: Duration::from_millis(storage.busy_timeout_ms),
-            wal_bytes: storage.wal_bytes,
-        };
-        let backlog = Arc::new(Backlog::new(settings.outbox.most_open));
-        let database = Sqlite::open(&file, &limits, Arc::clone(&disk), Arc::clone(&backlog))?;
-        let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
-        let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
-        let (half_year, shard) = recorder.present_shard();
-        if database.has_audit_shard(&shard) {
-            keys.require_shard(&half_year)?;
-        }
-        let outbox = Arc::new(SqliteOutbox::new(database.clone(), Arc::clone(&bodies), Arc::clone(&recorder)));
-        Ok(Self { outbox, database, disk, backlog, keys, bodies, recorder })
-    }
-}
+use crate::outbox::{InFlight, RetrySchedule, Worker, WorkerSettings};
+use crate::replicas::{Leader, Member};
+use crate::storage::Database;
+use crate::upstream_sessions::{self, UpstreamSessions};
 
 /// A running gateway.
 pub struct Gateway {
@@ -91,8 +42,12 @@ pub struct Gateway {
     drain: Duration,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    /// Held while this process serves the data folder.
-    _lock: std::fs::File,
+    member: Arc<Member>,
+    /// Ends the membership, last of all.
+    end: watch::Sender<bool>,
+    renew: JoinHandle<()>,
+    /// Held while this process serves the data folder, where the database is a file.
+    _lock: Option<std::fs::File>,
 }
 
 impl Gateway {
@@ -100,15 +55,26 @@ impl Gateway {
     pub async fn start(loaded: &Loaded, cards: &[Card], clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let settings = &loaded.settings;
         // Before anything is read: a second gateway on this folder must not even migrate it.
-        let lock = lock_folder(Path::new(&settings.storage.data_folder))?;
-        let stores = Stores::open(settings, &clock)?;
-        let now = clock.now();
-        let look_up_at = now.plus_millis(settings.outbox.look_up_delay_ms.into());
-        let taken_back = stores.outbox.take_back_leases(now, look_up_at).await?;
-        tracing::info!(taken_back, "recovered");
-        let wake = Arc::new(Notify::new());
-        let worker = worker(loaded, cards, &stores, &clock, &wake)?;
-        let topics = topics(settings, &stores, &clock, &wake)?;
+        let lock = match settings.storage.engine {
+            Engine::Sqlite => Some(lock_folder(Path::new(&settings.storage.sqlite.data_folder))?),
+            Engine::Postgres => None,
+        };
+        let stores = Arc::new(Stores::open(settings, &clock, settings.storage.migrate_at_start).await?);
+        let replica_lease = Duration::from_millis(settings.replicas.lease_ms);
+        let member = match stores.database {
+            Database::Sqlite(_) => Member::alone(Arc::clone(&stores.replicas)).await?,
+            Database::Postgres(_) => Member::join(Arc::clone(&stores.replicas), replica_lease).await?,
+        };
+        // Asked again: a copy begins only where nobody has joined, and this one has joined now.
+        refuse_part_of_a_copy(&stores.database).await?;
+        let worker = worker(loaded, cards, &stores, &clock, &member)?;
+        let topics = topics(settings, &stores, &clock)?;
+        let (end, ended) = watch::channel(false);
+        let renew = tokio::spawn(Arc::clone(&member).run(ended));
+        if lock.is_some() {
+            // Whoever held leases before this process has gone.
+            take_back_orphans(&stores, &clock, settings.outbox.look_up_delay_ms).await?;
+        }
 
         let listener = std::net::TcpListener::bind(&settings.server.listen)
             .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
@@ -132,20 +98,25 @@ impl Gateway {
 
         let (stop, stopped) = watch::channel(false);
         let deliver = tokio::spawn(worker.run(stopped.clone()));
-        let keep_house = tokio::spawn(keep_house(
-            stores,
-            Arc::clone(&topics.dossiers.replies),
-            settings.idempotency.keep_hours,
-            clock,
-            stopped,
-        ));
+        let leader = Leader {
+            store: Arc::clone(&stores.replicas),
+            member: Arc::clone(&member),
+            // Alone, there is nobody to take the lease from.
+            every: if lock.is_some() { Duration::from_secs(60) } else { replica_lease / 5 },
+            duties: duties(&stores, &topics.dossiers.replies, settings, &clock),
+        };
+        let lead = tokio::spawn(leader.run(stopped.clone()));
+        let keep_house = tokio::spawn(keep_house(stores, stopped));
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
             server: handle,
             drain: Duration::from_millis(settings.server.drain_ms),
             stop,
-            tasks: vec![serve, deliver, keep_house],
+            tasks: vec![serve, deliver, lead, keep_house],
+            member,
+            end,
+            renew,
             _lock: lock,
         })
     }
@@ -166,25 +137,29 @@ impl Gateway {
         for task in self.tasks {
             let _ = task.await;
         }
+        let _ = self.end.send(true);
+        let _ = self.renew.await;
+        self.member.leave().await;
         tracing::info!("stopped");
     }
 }
 
 /// The API document, without starting anything but the topics' stores in a folder that is thrown away.
-pub fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<utoipa::openapi::OpenApi> {
-    let stores = Stores::open(settings, &clock)?;
-    Ok(router::document(&topics(settings, &stores, &clock, &Arc::new(Notify::new()))?))
+pub async fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<utoipa::openapi::OpenApi> {
+    let stores = Stores::open(settings, &clock, true).await?;
+    Ok(router::document(&topics(settings, &stores, &clock)?))
 }
 
-fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>, wake: &Arc<Notify>) -> anyhow::Result<Topics> {
+fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Topics> {
     let agencies = Arc::new(settings.agency_register());
     let clients = settings.clients.iter().map(|client| {
         (Client { id: client.id.clone(), agencies: client.agencies.clone() }, client.key.expose().to_owned())
     });
     let dossiers = Dossiers {
-        store: Arc::new(SqliteDossiers::new(stores.database.clone(), Arc::clone(&stores.recorder))),
+        store: dossiers::store::open(&stores.database, &stores.recorder),
         outbox: Arc::clone(&stores.outbox),
-        replies: Arc::new(Replies::new(Arc::new(SqliteReplies::new(stores.database.clone())))),
+        audit: Arc::clone(&stores.audit),
+        replies: Arc::new(Replies::new(idempotency::store::open(&stores.database))),
         recorder: Arc::clone(&stores.recorder),
         bodies: Arc::clone(&stores.bodies),
         keys: Arc::clone(&stores.keys),
@@ -192,7 +167,7 @@ fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>, wake: &A
         agencies: Arc::clone(&agencies),
         procedures: Arc::new(settings.procedure_register()),
         status_maps: Arc::new(settings.status_maps()?),
-        wake: Arc::clone(wake),
+        bell: stores.bell.clone(),
         limits: Limits {
             batch_items: settings.dossiers.batch_items,
             steps_per_request: settings.dossiers.steps_per_request,
@@ -202,7 +177,7 @@ fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>, wake: &A
     Ok(Topics {
         dossiers: Arc::new(dossiers),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
-        health: Arc::new(Health { outbox: Arc::clone(&stores.outbox), disk: Arc::clone(&stores.disk) }),
+        health: Arc::new(Health { outbox: Arc::clone(&stores.outbox), disk: stores.disk.clone() }),
         clients: Arc::new(Clients::new(clients)),
     })
 }
@@ -212,11 +187,21 @@ fn worker(
     cards: &[Card],
     stores: &Stores,
     clock: &Arc<dyn Clock>,
-    wake: &Arc<Notify>,
+    member: &Arc<Member>,
 ) -> anyhow::Result<Arc<Worker>> {
     let name = loaded.settings.portal.adapter.as_str();
     let card = cards.iter().find(|card| card.name == name).ok_or_else(|| anyhow!("no adapter {name}"))?;
-    let ports = (card.build)(&loaded.adapters[card.name], &Tools { clock: Arc::clone(clock) })?;
+    let tools = Tools {
+        clock: Arc::clone(clock),
+        standing: Arc::clone(member) as Arc<dyn Standing>,
+        sessions: Arc::new(UpstreamSessions {
+            store: upstream_sessions::store::open(&stores.database),
+            replicas: Arc::clone(&stores.replicas),
+            member: Arc::clone(member),
+            bodies: Arc::clone(&stores.bodies),
+        }),
+    };
+    let ports = (card.build)(&loaded.adapters[card.name], &tools)?;
     let portal = ports.dossier_portal.ok_or_else(|| anyhow!("adapter {name} offers no dossier portal"))?;
     let outbox = &loaded.settings.outbox;
     let settings = WorkerSettings {
@@ -243,7 +228,9 @@ fn worker(
         breaker: Mutex::new(Breaker::new(outbox.breaker.clone())),
         started: Instant::now(),
         rests_until: AtomicI64::new(i64::MIN),
-        wake: Arc::clone(wake),
+        member: Arc::clone(member),
+        bell: stores.bell.clone(),
+        in_flight: InFlight::default(),
     }))
 }
 
@@ -257,39 +244,10 @@ fn http_limits(settings: &Settings) -> HttpLimits {
 }
 
 /// One process serves a data folder: two would each take the other's leases for orphans.
-fn lock_folder(folder: &Path) -> anyhow::Result<std::fs::File> {
+pub fn lock_folder(folder: &Path) -> anyhow::Result<std::fs::File> {
     std::fs::create_dir_all(folder).with_context(|| format!("data folder {}", folder.display()))?;
     let path = folder.join("gateway.lock");
     let file = std::fs::File::create(&path).with_context(|| format!("{}", path.display()))?;
     file.try_lock().map_err(|_| anyhow!("another gateway serves {}: stop it first", folder.display()))?;
     Ok(file)
-}
-
-/// Small duties: the disk and the outbox are watched every second, old answers are forgotten every minute.
-async fn keep_house(
-    stores: Stores,
-    replies: Arc<Replies>,
-    keep_hours: u32,
-    clock: Arc<dyn Clock>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut second = 0_u64;
-    while !*stop.borrow() {
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            _ = stop.changed() => return,
-        }
-        stores.disk.look();
-        match stores.outbox.counts().await {
-            Ok(counts) => stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum()),
-            Err(error) => tracing::warn!(%error, "the outbox could not be counted"),
-        }
-        second += 1;
-        if second.is_multiple_of(60) {
-            let before = clock.now().plus_millis(-i64::from(keep_hours) * 3_600_000);
-            if let Err(error) = replies.forget(before).await {
-                tracing::warn!(%error, "old answers could not be forgotten");
-            }
-        }
-    }
 }

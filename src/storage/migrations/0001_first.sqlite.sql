@@ -25,17 +25,17 @@ CREATE TABLE audit_head (
     epoch INTEGER NOT NULL
 ) STRICT;
 
--- The outbox. A row is open until it is delivered, skipped or cancelled; of the open rows of a lane only the first is
--- the head. due_at is when something must be done with a head: send, look up, or take back an expired lease; without
--- it the row waits for an operator.
+-- The outbox. A row is open until it is delivered, skipped or cancelled; of the open rows of a lane the one with the
+-- lowest position is the head. due_at is when something must be done with a head: send, look up, or take back an expired
+-- lease; without it the row waits for an operator. holder is the replica that has the lease, while there is one.
 CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id BLOB NOT NULL UNIQUE,
+    id BLOB NOT NULL PRIMARY KEY,
     operation_id BLOB NOT NULL,
     client_id TEXT NOT NULL,
     agency_id TEXT NOT NULL,
     route TEXT NOT NULL,
     lane TEXT NOT NULL,
+    position INTEGER NOT NULL,
     kind TEXT NOT NULL,
     ordinal INTEGER NOT NULL,
     body_id BLOB NOT NULL,
@@ -45,6 +45,7 @@ CREATE TABLE outbox (
     attempts INTEGER NOT NULL DEFAULT 0,
     lost_leases INTEGER NOT NULL DEFAULT 0,
     fence INTEGER NOT NULL DEFAULT 0,
+    holder BLOB,
     due_at INTEGER,
     first_tried_at INTEGER,
     problem TEXT,
@@ -52,19 +53,48 @@ CREATE TABLE outbox (
     updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at) WHERE is_head = 1 AND due_at IS NOT NULL;
-CREATE INDEX outbox_lane ON outbox (route, lane, seq) WHERE is_open = 1;
-CREATE INDEX outbox_operation ON outbox (operation_id, seq);
-CREATE INDEX outbox_open ON outbox (status, seq) WHERE is_open = 1;
+CREATE INDEX outbox_lane ON outbox (route, lane, position) WHERE is_open = 1;
+CREATE INDEX outbox_operation ON outbox (operation_id, position);
+CREATE INDEX outbox_open ON outbox (status, id) WHERE is_open = 1;
+CREATE INDEX outbox_held ON outbox (holder) WHERE holder IS NOT NULL;
 
--- What the other side is known to hold, a lane.
+-- A lane: the last position given in it, and what the other side is known to hold of it.
 CREATE TABLE lane (
     route TEXT NOT NULL,
     lane TEXT NOT NULL,
+    tail INTEGER NOT NULL,
     presence TEXT,
     acknowledged_revision INTEGER,
     acknowledged_at INTEGER,
     PRIMARY KEY (route, lane)
 ) STRICT, WITHOUT ROWID;
+
+-- The replicas that serve this database, each alive until its time is over unless it renews it; and what only one
+-- replica at a time may do: a lease is held as long as its holder lives, and its epoch grows with each new holder.
+CREATE TABLE replica (
+    id BLOB NOT NULL PRIMARY KEY,
+    schema INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE lease (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder BLOB NOT NULL,
+    epoch INTEGER NOT NULL
+) STRICT;
+
+-- A value by which each key of the key folder is recognised: replicas must all have the same keys.
+CREATE TABLE key_check (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT;
+
+-- The session with a system that allows only one at a time, for all replicas; sealed. number grows with each login.
+CREATE TABLE upstream_session (
+    name TEXT NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    since INTEGER NOT NULL
+) STRICT;
 
 -- Stored answers of requests with an Idempotency-Key.
 CREATE TABLE idempotency (

@@ -1,40 +1,51 @@
 //! The outbox on SQLite. Of the open items of a lane the first is the head; closing it promotes the next.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use lienthong_domain::port::Presence;
-use lienthong_domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
-use uuid::Uuid;
-use zeroize::Zeroizing;
-
-use super::rows::{item_of, presence_from, problem_of, problem_text, status_of};
-use super::{Counts, Decision, LaneView, OutboxStore, Settlement};
-use crate::audit::Recorder;
-use crate::outbox::narrate::{self, Event};
-use crate::outbox::{Claimed, Item, Learned, NewItem, OperationView, Problem, Status, may_follow};
-use crate::storage::StoreError;
-use crate::storage::bodies::Bodies;
-use crate::storage::sqlite::{Sqlite, Transaction};
-
 /// A statement over whole items: the columns of [`item_of`] in its order, and what is asked of them.
 macro_rules! items {
     ($rest:literal) => {
         concat!(
             "SELECT id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, attempts, ",
-            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at FROM outbox WHERE ",
+            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at, position FROM outbox WHERE ",
             $rest
         )
     };
 }
 
+mod enqueue;
+mod leases;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lienthong_domain::port::Presence;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+pub use enqueue::{enqueue, enqueue_full_state};
+use leases::{lose_lease, take_lease};
+
+use super::rows::{presence_from, presence_text, problem_from, problem_text, with_words};
+use super::{Counts, Decision, LaneView, OutboxStore, Settlement};
+use crate::audit::Recorder;
+use crate::outbox::narrate::{self, Event};
+use crate::outbox::{Claimed, Item, Learned, OperationView, Problem, Status, may_follow};
+use crate::storage::StoreError;
+use crate::storage::bodies::Bodies;
+use crate::storage::sqlite::{Sqlite, Transaction, now_micros};
+
 const BY_ID: &str = items!("id = ?1");
-const BY_OPERATION: &str = items!("operation_id = ?1 ORDER BY seq LIMIT 1000");
+const BY_OPERATION: &str = items!("operation_id = ?1 ORDER BY position LIMIT 1000");
 const DUE: &str = items!("is_head = 1 AND due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2");
-const SENDING: &str = items!("is_head = 1 AND due_at IS NOT NULL AND status = 'sending'");
+const ORPHANS: &str =
+    items!("holder IS NOT NULL AND holder NOT IN (SELECT id FROM replica WHERE expires_at > ?1) LIMIT 10000");
+const HELD_BY: &str = items!("holder = ?1");
 const WAITING: &str =
-    items!("is_open = 1 AND status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY seq LIMIT ?1");
+    items!("is_open = 1 AND status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY id LIMIT ?1");
 
 /// The outbox's store on SQLite.
 pub struct SqliteOutbox {
@@ -49,112 +60,27 @@ impl SqliteOutbox {
     }
 }
 
-/// Adds a full state. If the lane stands still because an earlier full state was refused, this one takes its place: the
-/// refused one had no effect, and this one says all that it said. Otherwise it goes to the end of its lane.
-pub fn enqueue_full_state(
-    transaction: &mut Transaction<'_>,
-    item: &NewItem,
-    recorder: &Recorder,
-) -> Result<(), StoreError> {
-    let connection = transaction.connection;
-    let refused = connection
-        .prepare_cached(items!(
-            "route = ?1 AND lane = ?2 AND is_open = 1 AND is_head = 1 AND status = 'dead' AND kind = ?3"
-        ))?
-        .query_row((item.route, &item.lane, item.kind), item_of)
-        .optional()?;
-    let Some(refused) = refused else { return enqueue(transaction, item) };
-    transaction.audit(narrate::record(recorder, &refused, Status::Cancelled, &Event::Superseded)?);
-    let accepted_at = item.accepted_at.micros();
-    connection
-        .prepare_cached(
-            "UPDATE outbox SET id = ?2, operation_id = ?3, client_id = ?4, agency_id = ?5, ordinal = ?6, body_id = ?7, \
-             status = 'accepted', attempts = 0, lost_leases = 0, fence = fence + 1, due_at = ?8, first_tried_at = NULL, \
-             problem = NULL, accepted_at = ?8, updated_at = ?8 WHERE id = ?1",
-        )?
-        .execute(rusqlite::params![
-            refused.id.as_bytes(),
-            item.id.as_bytes(),
-            item.operation_id.as_bytes(),
-            item.client_id,
-            item.agency_id,
-            item.ordinal,
-            item.body_id.as_bytes(),
-            accepted_at,
-        ])?;
-    // The refused one keeps its own row, closed, so that its operation still says what became of it.
-    connection
-        .prepare_cached(
-            "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, \
-             is_open, is_head, attempts, problem, accepted_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'cancelled', 0, 0, ?10, ?11, ?12, ?13)",
-        )?
-        .execute(rusqlite::params![
-            refused.id.as_bytes(),
-            refused.operation_id.as_bytes(),
-            refused.client_id,
-            refused.agency_id,
-            refused.route,
-            refused.lane,
-            refused.kind,
-            refused.ordinal,
-            refused.body_id.as_bytes(),
-            refused.attempts,
-            problem_text(refused.problem.as_ref())?,
-            refused.accepted_at.micros(),
-            accepted_at,
-        ])?;
-    Ok(())
-}
-
-/// Adds an item at the end of its lane, in the transaction of what made it necessary.
-pub fn enqueue(transaction: &mut Transaction<'_>, item: &NewItem) -> Result<(), StoreError> {
-    let connection = transaction.connection;
-    let lane_is_busy: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE route = ?1 AND lane = ?2 AND is_open = 1)")?
-        .query_row((item.route, &item.lane), |row| row.get(0))?;
-    let accepted_at = item.accepted_at.micros();
-    connection
-        .prepare_cached(
-            "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, \
-             is_open, is_head, due_at, accepted_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'accepted', 1, ?10, ?11, ?11, ?11)",
-        )?
-        .execute(rusqlite::params![
-            item.id.as_bytes(),
-            item.operation_id.as_bytes(),
-            item.client_id,
-            item.agency_id,
-            item.route,
-            item.lane,
-            item.kind,
-            item.ordinal,
-            item.body_id.as_bytes(),
-            !lane_is_busy,
-            accepted_at,
-        ])?;
-    Ok(())
-}
-
 #[async_trait]
 impl OutboxStore for SqliteOutbox {
-    async fn claim(&self, now: Timestamp, lease_ms: i64, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+    async fn claim(
+        &self,
+        holder: Uuid,
+        now: Timestamp,
+        lease_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError> {
         let recorder = Arc::clone(&self.recorder);
         self.database
             .writer
             .write(move |transaction| {
-                let due = {
-                    let mut statement = transaction.connection.prepare_cached(DUE)?;
-                    let rows = statement.query_map((now.micros(), limit.cast_signed() as i64), item_of)?;
-                    rows.collect::<Result<Vec<_>, _>>()?
-                };
+                let due = select(transaction.connection, DUE, (now.micros(), limit.cast_signed() as i64))?;
                 let mut claimed = Vec::with_capacity(due.len());
                 for mut item in due {
                     if item.status == Status::Sending {
                         lose_lease(transaction, &item, now, now, &recorder)?;
                         continue;
                     }
-                    take_lease(transaction, &mut item, now, now.plus_millis(lease_ms), &recorder)?;
+                    take_lease(transaction, &mut item, holder, now, now.plus_millis(lease_ms), &recorder)?;
                     let presence = presence_of(transaction.connection, &item.route, &item.lane)?;
                     claimed.push(Claimed { item, presence });
                 }
@@ -168,27 +94,42 @@ impl OutboxStore for SqliteOutbox {
         self.database.writer.write(move |transaction| settle_one(transaction, &settlement, &recorder)).await
     }
 
-    async fn take_back_leases(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError> {
+    async fn take_back(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError> {
         let recorder = Arc::clone(&self.recorder);
         self.database
             .writer
             .write(move |transaction| {
-                let orphans = {
-                    let mut statement = transaction.connection.prepare_cached(SENDING)?;
-                    statement.query_map([], item_of)?.collect::<Result<Vec<_>, _>>()?
-                };
+                let orphans = select(transaction.connection, ORPHANS, [now_micros()])?;
                 for item in &orphans {
                     lose_lease(transaction, item, now, look_up_at, &recorder)?;
                 }
-                // Whoever was looking into these has gone too; their state does not change.
-                let looked_into = transaction
-                    .connection
-                    .prepare_cached(
-                        "UPDATE outbox SET fence = fence + 1, due_at = ?1 \
-                         WHERE is_head = 1 AND status = 'unknown' AND due_at IS NOT NULL AND due_at > ?1",
-                    )?
-                    .execute([look_up_at.micros()])?;
-                Ok(orphans.len() + looked_into)
+                Ok(orphans.len())
+            })
+            .await
+    }
+
+    async fn release(&self, holder: Uuid, in_flight: HashSet<Uuid>, now: Timestamp) -> Result<usize, StoreError> {
+        let recorder = Arc::clone(&self.recorder);
+        self.database
+            .writer
+            .write(move |transaction| {
+                let held = select(transaction.connection, HELD_BY, [holder.as_bytes()])?;
+                let unsent: Vec<&Item> = held.iter().filter(|item| !in_flight.contains(&item.id)).collect();
+                for item in &unsent {
+                    let is_sending = item.status == Status::Sending;
+                    if is_sending {
+                        transaction.audit(narrate::record(&recorder, item, Status::Retry, &Event::Unsent)?);
+                    }
+                    let to = if is_sending { Status::Retry } else { item.status };
+                    transaction
+                        .connection
+                        .prepare_cached(
+                            "UPDATE outbox SET status = ?2, fence = fence + 1, holder = NULL, due_at = ?3, updated_at = ?3 \
+                             WHERE id = ?1",
+                        )?
+                        .execute((item.id.as_bytes(), to.as_str(), now.micros()))?;
+                }
+                Ok(unsent.len())
             })
             .await
     }
@@ -209,7 +150,7 @@ impl OutboxStore for SqliteOutbox {
                     .prepare_cached(
                         "UPDATE outbox SET status = ?2, is_open = ?3, is_head = is_head AND ?3, due_at = ?4, \
                          problem = ?5, lost_leases = 0, first_tried_at = NULL, fence = fence + 1, \
-                         updated_at = ?6 WHERE id = ?1",
+                         holder = NULL, updated_at = ?6 WHERE id = ?1",
                     )?
                     .execute(rusqlite::params![
                         decision.id.as_bytes(),
@@ -289,59 +230,8 @@ impl SqliteOutbox {
     where
         P: rusqlite::ToSql + Send + 'static,
     {
-        self.database
-            .readers
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(sql)?;
-                Ok(statement.query_map([parameter], item_of)?.collect::<Result<Vec<_>, _>>()?)
-            })
-            .await
+        self.database.readers.read(move |connection| select(connection, sql, [parameter])).await
     }
-}
-
-fn take_lease(
-    transaction: &mut Transaction<'_>,
-    item: &mut Item,
-    now: Timestamp,
-    until: Timestamp,
-    recorder: &Recorder,
-) -> Result<(), StoreError> {
-    let is_attempt = item.status != Status::Unknown;
-    if is_attempt {
-        transaction.audit(narrate::record(recorder, item, Status::Sending, &Event::Send)?);
-        item.status = Status::Sending;
-        item.attempts += 1;
-    }
-    item.fence += 1;
-    item.due_at = Some(until);
-    item.first_tried_at = item.first_tried_at.or(Some(now));
-    transaction
-        .connection
-        .prepare_cached(
-            "UPDATE outbox SET status = ?2, attempts = ?3, fence = ?4, due_at = ?5, updated_at = ?6, \
-             first_tried_at = coalesce(first_tried_at, ?6) WHERE id = ?1",
-        )?
-        .execute((item.id.as_bytes(), item.status.as_str(), item.attempts, item.fence, until.micros(), now.micros()))?;
-    Ok(())
-}
-
-/// Whoever held the lease has gone while a request may have been on its way.
-fn lose_lease(
-    transaction: &mut Transaction<'_>,
-    item: &Item,
-    now: Timestamp,
-    look_up_at: Timestamp,
-    recorder: &Recorder,
-) -> Result<(), StoreError> {
-    transaction.audit(narrate::record(recorder, item, Status::Unknown, &Event::LostLease)?);
-    transaction
-        .connection
-        .prepare_cached(
-            "UPDATE outbox SET status = 'unknown', lost_leases = lost_leases + 1, fence = fence + 1, due_at = ?2, \
-             updated_at = ?3 WHERE id = ?1",
-        )?
-        .execute((item.id.as_bytes(), look_up_at.micros(), now.micros()))?;
-    Ok(())
 }
 
 fn settle_one(
@@ -358,8 +248,8 @@ fn settle_one(
     let is_open = settlement.to.is_open();
     connection
         .prepare_cached(
-            "UPDATE outbox SET status = ?2, is_open = ?3, is_head = is_head AND ?3, due_at = ?4, problem = ?5, \
-             updated_at = ?6 WHERE id = ?1",
+            "UPDATE outbox SET status = ?2, is_open = ?3, is_head = is_head AND ?3, holder = NULL, due_at = ?4, \
+             problem = ?5, updated_at = ?6 WHERE id = ?1",
         )?
         .execute(rusqlite::params![
             settlement.id.as_bytes(),
@@ -380,18 +270,13 @@ fn settle_one(
 
 fn remember(connection: &Connection, item: &Item, settlement: &Settlement) -> Result<(), StoreError> {
     let learned = settlement.learned;
-    let presence = learned.presence.map(|presence| match presence {
-        Presence::Present => "present",
-        Presence::Absent => "absent",
-    });
+    let presence = learned.presence.map(presence_text);
     let acknowledged_at = learned.acknowledged_revision.map(|_| settlement.now.micros());
     connection
         .prepare_cached(
-            "INSERT INTO lane (route, lane, presence, acknowledged_revision, acknowledged_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (route, lane) DO UPDATE SET \
-             presence = coalesce(excluded.presence, presence), \
-             acknowledged_revision = coalesce(excluded.acknowledged_revision, acknowledged_revision), \
-             acknowledged_at = coalesce(excluded.acknowledged_at, acknowledged_at)",
+            "UPDATE lane SET presence = coalesce(?3, presence), \
+             acknowledged_revision = coalesce(?4, acknowledged_revision), \
+             acknowledged_at = coalesce(?5, acknowledged_at) WHERE route = ?1 AND lane = ?2",
         )?
         .execute((&item.route, &item.lane, presence, learned.acknowledged_revision, acknowledged_at))?;
     Ok(())
@@ -400,11 +285,16 @@ fn remember(connection: &Connection, item: &Item, settlement: &Settlement) -> Re
 fn promote_next(connection: &Connection, route: &str, lane: &str) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE outbox SET is_head = 1 WHERE seq = \
-             (SELECT seq FROM outbox WHERE route = ?1 AND lane = ?2 AND is_open = 1 ORDER BY seq LIMIT 1)",
+            "UPDATE outbox SET is_head = 1 WHERE id = \
+             (SELECT id FROM outbox WHERE route = ?1 AND lane = ?2 AND is_open = 1 ORDER BY position LIMIT 1)",
         )?
         .execute((route, lane))?;
     Ok(())
+}
+
+fn select(connection: &Connection, sql: &'static str, parameters: impl Params) -> Result<Vec<Item>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_map(parameters, item_of)?.collect::<Result<_, _>>()?)
 }
 
 fn find(connection: &Connection, id: Uuid) -> Result<Option<Item>, StoreError> {
@@ -440,16 +330,44 @@ fn lane_view(connection: &Connection, route: &str, lane: &str) -> Result<LaneVie
         .query_row((route, lane), |row| row.get(0))?;
     view.head = connection
         .prepare_cached(
-            "SELECT status, problem FROM outbox WHERE route = ?1 AND lane = ?2 AND is_open = 1 ORDER BY seq LIMIT 1",
+            "SELECT status, problem FROM outbox WHERE route = ?1 AND lane = ?2 AND is_open = 1 ORDER BY position LIMIT 1",
         )?
-        .query_row((route, lane), |row| Ok((status_of(&row.get::<_, String>(0)?)?, problem_of(row.get(1)?)?)))
+        .query_row((route, lane), |row| Ok((status_of(&row.get::<_, String>(0)?)?, problem_of(row, 1)?)))
         .optional()?;
     Ok(view)
 }
 
-/// The operator's words beside what the other side said, which stays.
-fn with_words(problem: Option<Problem>, words: Option<&str>) -> Option<Problem> {
-    let Some(words) = words else { return problem };
-    let before = problem.unwrap_or(Problem { kind: "operator".into(), upstream_code: None, note: None, reason: None });
-    Some(Problem { note: Some(words.to_owned()), ..before })
+fn item_of(row: &Row<'_>) -> rusqlite::Result<Item> {
+    let id = |at: usize| Ok::<_, rusqlite::Error>(Uuid::from_bytes(row.get(at)?));
+    Ok(Item {
+        id: id(0)?,
+        operation_id: id(1)?,
+        client_id: row.get(2)?,
+        agency_id: row.get(3)?,
+        route: row.get(4)?,
+        lane: row.get(5)?,
+        kind: row.get(6)?,
+        ordinal: row.get(7)?,
+        body_id: id(8)?,
+        status: status_of(&row.get::<_, String>(9)?)?,
+        attempts: row.get(10)?,
+        lost_leases: row.get(11)?,
+        fence: row.get(12)?,
+        due_at: row.get::<_, Option<i64>>(13)?.map(Timestamp::from_micros),
+        first_tried_at: row.get::<_, Option<i64>>(14)?.map(Timestamp::from_micros),
+        problem: problem_of(row, 15)?,
+        accepted_at: Timestamp::from_micros(row.get(16)?),
+        updated_at: Timestamp::from_micros(row.get(17)?),
+        position: row.get(18)?,
+    })
+}
+
+fn status_of(text: &str) -> rusqlite::Result<Status> {
+    Status::parse(text).map_err(|_| rusqlite::Error::InvalidColumnType(0, "status".into(), Type::Text))
+}
+
+fn problem_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Problem>> {
+    let text: Option<String> = row.get(at)?;
+    problem_from(text.as_deref())
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
 }

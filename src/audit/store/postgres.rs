@@ -1,0 +1,180 @@
+//! The audit log on PostgreSQL. Records become durable with what they record, without a place; the leader gives them their
+//! places in the order in which they became visible. A place, once given, is never given again.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use super::{AuditStore, PlacedRecord, frontier_of, hash_of};
+use crate::audit::{Frontier, SealedRecord, leaf_hash};
+use crate::replicas::Leadership;
+use crate::storage::StoreError;
+use crate::storage::postgres::{Batch, Drain, Postgres, Transaction, column};
+
+/// The log's store on PostgreSQL.
+pub(super) struct PostgresAudit {
+    database: Postgres,
+    append: Drain<Append>,
+}
+
+impl PostgresAudit {
+    pub(super) fn new(database: Postgres) -> Self {
+        Self { append: database.drain(Append), database }
+    }
+}
+
+struct Append;
+
+#[async_trait]
+impl Batch for Append {
+    type Write = SealedRecord;
+    type Done = ();
+
+    fn keys<'a>(&self, _: &'a SealedRecord) -> Vec<&'a str> {
+        Vec::new()
+    }
+
+    async fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        writes: &[SealedRecord],
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        writes.iter().for_each(|record| transaction.audit(record.clone()));
+        Ok(column(writes, |_| Ok(())))
+    }
+}
+
+/// A record that is to be given a place.
+struct Pending {
+    seq: i64,
+    shard: String,
+    leaf_hash: crate::audit::Hash,
+}
+
+/// A shard's tree as it was found, and as it grows.
+struct Head {
+    size_before: i64,
+    frontier: Frontier,
+}
+
+#[async_trait]
+impl AuditStore for PostgresAudit {
+    async fn append(&self, record: SealedRecord) -> Result<(), StoreError> {
+        self.append.accept(record).await
+    }
+
+    async fn place(&self, leadership: Leadership, most: usize) -> Result<usize, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        if !still_leads(&transaction, leadership).await? {
+            return Err(StoreError::NotApplicable);
+        }
+        let pending = pending(&transaction, most).await?;
+        if pending.is_empty() {
+            return Ok(0);
+        }
+        let mut heads = heads(&transaction, &pending).await?;
+        let mut places = Vec::with_capacity(pending.len());
+        for record in &pending {
+            let head =
+                heads.entry(&record.shard).or_insert_with(|| Head { size_before: 0, frontier: Frontier::default() });
+            places.push(head.frontier.append(record.leaf_hash).cast_signed());
+        }
+        move_records(&transaction, &column(&pending, |record| record.seq), &places).await?;
+        store_heads(&transaction, &heads, leadership.epoch).await?;
+        transaction.commit().await?;
+        Ok(pending.len())
+    }
+
+    async fn unplaced(&self) -> Result<u64, StoreError> {
+        let rows = self.database.query("SELECT count(*) FROM audit_pending", &[]).await?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    async fn shards(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT shard FROM audit_head UNION SELECT shard FROM audit_pending ORDER BY shard";
+        Ok(self.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError> {
+        let found = self.database.query("SELECT size, frontier FROM audit_head WHERE shard = $1", &[&shard]).await?;
+        found.first().map(|row| frontier_of(row.get(0), row.get(1))).transpose()
+    }
+
+    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError> {
+        let sql =
+            "SELECT idx, leaf_hash, record FROM audit_record WHERE shard = $1 AND idx >= $2 ORDER BY idx LIMIT $3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.database.query(sql, &[&shard, &from.cast_signed(), &limit]).await?;
+        let place = |row: &tokio_postgres::Row| {
+            let index: i64 = row.get(0);
+            Ok(PlacedRecord { index: index.cast_unsigned(), leaf_hash: hash_of(row.get(1))?, bytes: row.get(2) })
+        };
+        rows.iter().map(place).collect()
+    }
+}
+
+/// Whether this leadership still stands. Its row stays locked: nobody takes it over before this transaction has ended.
+async fn still_leads(transaction: &Transaction<'_>, leadership: Leadership) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM lease JOIN replica ON replica.id = lease.holder \
+               WHERE lease.name = 'leader' AND lease.holder = $1 AND lease.epoch = $2 AND expires_at > now_micros() \
+               FOR SHARE OF lease";
+    Ok(!transaction.query(sql, &[&leadership.holder, &leadership.epoch]).await?.is_empty())
+}
+
+/// The first records without a place. Of two writes of one dossier the later one has the greater number, and is not
+/// visible without the earlier one. Each leaf is hashed again from the stored bytes.
+async fn pending(transaction: &Transaction<'_>, most: usize) -> Result<Vec<Pending>, StoreError> {
+    let sql = "SELECT seq, shard, leaf_hash, record FROM audit_pending ORDER BY seq LIMIT $1";
+    let rows = transaction.query(sql, &[&i64::try_from(most).unwrap_or(i64::MAX)]).await?;
+    let read = |row: &tokio_postgres::Row| {
+        let (seq, stored) = (row.get(0), hash_of(row.get(2))?);
+        if leaf_hash(row.get(3)) != stored {
+            return Err(StoreError::Failed(format!("audit_pending {seq}: the record is not the one that was hashed")));
+        }
+        Ok(Pending { seq, shard: row.get(1), leaf_hash: stored })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn heads<'a>(
+    transaction: &Transaction<'_>,
+    pending: &'a [Pending],
+) -> Result<HashMap<&'a str, Head>, StoreError> {
+    let shards = column(pending, |record| record.shard.as_str());
+    let sql = "SELECT shard, size, frontier FROM audit_head WHERE shard = ANY($1) FOR UPDATE";
+    let mut heads = HashMap::new();
+    for row in transaction.query(sql, &[&shards]).await? {
+        let (shard, size): (&str, i64) = (row.get(0), row.get(1));
+        let Some(record) = pending.iter().find(|record| record.shard == shard) else { continue };
+        heads.insert(record.shard.as_str(), Head { size_before: size, frontier: frontier_of(size, row.get(2))? });
+    }
+    Ok(heads)
+}
+
+async fn move_records(transaction: &Transaction<'_>, seqs: &Vec<i64>, places: &Vec<i64>) -> Result<(), StoreError> {
+    let sql = "WITH moved AS (DELETE FROM audit_pending USING unnest($1::bigint[], $2::bigint[]) AS placed (seq, idx) \
+               WHERE audit_pending.seq = placed.seq RETURNING shard, idx, id, at, leaf_hash, record) \
+               INSERT INTO audit_record (shard, idx, id, at, leaf_hash, record) SELECT * FROM moved";
+    let moved = transaction.execute(sql, &[seqs, places]).await?;
+    if moved == seqs.len() as u64 { Ok(()) } else { Err(StoreError::Failed("audit records have vanished".into())) }
+}
+
+/// Moves each head from what was read to what is now there; a head that someone else has moved is an error.
+async fn store_heads(transaction: &Transaction<'_>, heads: &HashMap<&str, Head>, epoch: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO audit_head AS old (shard, size, frontier, epoch) \
+               SELECT shard, size, frontier, $4 FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS new (shard, size, frontier) \
+               ON CONFLICT (shard) DO UPDATE SET size = excluded.size, frontier = excluded.frontier, epoch = excluded.epoch \
+               WHERE old.epoch <= excluded.epoch \
+               AND old.size = (SELECT before FROM unnest($1::text[], $5::bigint[]) AS b (shard, before) WHERE b.shard = old.shard)";
+    let shards: Vec<&str> = heads.keys().copied().collect();
+    let sizes: Vec<i64> = heads.values().map(|head| head.frontier.size().cast_signed()).collect();
+    let frontiers: Vec<Vec<u8>> = heads.values().map(|head| head.frontier.to_bytes()).collect();
+    let before: Vec<i64> = heads.values().map(|head| head.size_before).collect();
+    let changed = transaction.execute(sql, &[&shards, &sizes, &frontiers, &epoch, &before]).await?;
+    if changed == heads.len() as u64 {
+        Ok(())
+    } else {
+        Err(StoreError::Failed("the head of the audit log was moved by someone else".into()))
+    }
+}

@@ -1,0 +1,79 @@
+//! Numbered migrations, each in the words of both engines. A program runs on the schema of a newer one as long as all that
+//! it does not know is additive: new tables, new columns that may be absent. A released migration is never edited.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::StoreError;
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    pub number: i64,
+    pub name: &'static str,
+    /// Whether the program before it still works on its result.
+    pub is_additive: bool,
+    pub sqlite: &'static str,
+    pub postgres: &'static str,
+}
+
+/// Every migration, in order.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "first",
+    is_additive: false,
+    sqlite: include_str!("0001_first.sqlite.sql"),
+    postgres: include_str!("0001_first.postgres.sql"),
+}];
+
+/// The schema that this program was written for.
+pub const NEWEST_SCHEMA: i64 = MIGRATIONS[MIGRATIONS.len() - 1].number;
+
+/// A migration that a database has run.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    pub number: i64,
+    pub name: String,
+    pub digest: Vec<u8>,
+    pub is_additive: bool,
+}
+
+/// By what a migration is recognised.
+pub fn digest_of(sql: &str) -> Vec<u8> {
+    digest(&SHA256, sql.as_bytes()).as_ref().to_vec()
+}
+
+/// Which of the `known` migrations are still to be run, or why this program cannot use this database.
+pub fn to_run<'a>(
+    known: &'a [Migration],
+    ran: &[Ran],
+    sql: impl Fn(&Migration) -> &'static str,
+) -> Result<Vec<&'a Migration>, StoreError> {
+    for ran in ran {
+        match known.iter().find(|migration| migration.number == ran.number) {
+            Some(migration) if digest_of(sql(migration)) == ran.digest => {}
+            Some(Migration { number, name, .. }) => {
+                return Err(StoreError::Failed(format!(
+                    "migration {number} ({name}) is not the one that this database ran: this program and the one that \
+                     made the database are of different origin"
+                )));
+            }
+            None if ran.is_additive => {}
+            None => {
+                let newest = known.last().map_or(0, |migration| migration.number);
+                return Err(StoreError::Failed(format!(
+                    "this database has migration {} ({}), which this program does not know (its newest is {newest}) and \
+                     cannot work with: run the newer program",
+                    ran.number, ran.name
+                )));
+            }
+        }
+    }
+    Ok(known.iter().filter(|migration| !ran.iter().any(|ran| ran.number == migration.number)).collect())
+}
+
+/// What a database that lacks migrations is told to.
+pub fn must_migrate(missing: &[&Migration]) -> StoreError {
+    let names: Vec<String> =
+        missing.iter().map(|migration| format!("{} ({})", migration.number, migration.name)).collect();
+    StoreError::Failed(format!("the database lacks migrations {}: run `lienthong migrate`", names.join(", ")))
+}

@@ -1,0 +1,106 @@
+//! What goes on beside requests and deliveries: the leader's duties, and every replica's own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lienthong_domain::time::Clock;
+use tokio::sync::watch;
+
+use super::Stores;
+use crate::access::idempotency::Replies;
+use crate::config::Settings;
+use crate::replicas::Duty;
+use crate::storage::StoreError;
+
+/// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places,
+/// forgets old answers.
+pub(super) fn duties(
+    stores: &Arc<Stores>,
+    replies: &Arc<Replies>,
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+) -> Vec<Duty> {
+    let look_up_delay_ms = settings.outbox.look_up_delay_ms;
+    let orphans = {
+        let (stores, clock) = (Arc::clone(stores), Arc::clone(clock));
+        move || {
+            let (stores, clock) = (Arc::clone(&stores), Arc::clone(&clock));
+            async move {
+                stores.replicas.bury().await?;
+                take_back_orphans(&stores, &clock, look_up_delay_ms).await.map(|taken_back| taken_back > 0)
+            }
+        }
+    };
+    let places = {
+        let audit = Arc::clone(&stores.audit);
+        move |leadership| {
+            let audit = Arc::clone(&audit);
+            async move { audit.place(leadership, PLACES_AT_A_TIME).await.map(|placed| placed == PLACES_AT_A_TIME) }
+        }
+    };
+    let forget = {
+        let (replies, clock, keep_hours) = (Arc::clone(replies), Arc::clone(clock), settings.idempotency.keep_hours);
+        move || {
+            let (replies, before) = (Arc::clone(&replies), clock.now().plus_millis(-i64::from(keep_hours) * 3_600_000));
+            async move { replies.forget(before).await.map(|forgotten| forgotten > 0) }
+        }
+    };
+    vec![
+        Duty {
+            name: "orphans",
+            every: Duration::from_millis(settings.replicas.lease_ms / 10),
+            turn: Box::new(move |_| Box::pin(orphans())),
+        },
+        Duty {
+            name: "audit places",
+            every: Duration::from_millis(100),
+            turn: Box::new(move |leadership| Box::pin(places(leadership))),
+        },
+        Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
+    ]
+}
+
+/// Audit records that are given their places in one transaction at most.
+const PLACES_AT_A_TIME: usize = 5000;
+
+pub(super) async fn take_back_orphans(
+    stores: &Stores,
+    clock: &Arc<dyn Clock>,
+    delay_ms: u32,
+) -> Result<usize, StoreError> {
+    let now = clock.now();
+    let taken_back = stores.outbox.take_back(now, now.plus_millis(delay_ms.into())).await?;
+    if taken_back > 0 {
+        tracing::info!(taken_back, "leases of replicas that are gone were taken back");
+        stores.bell.ring();
+    }
+    Ok(taken_back)
+}
+
+/// Small duties of every replica: the disk and the outbox are watched every second, keys are made ahead.
+pub(super) async fn keep_house(stores: Arc<Stores>, mut stop: watch::Receiver<bool>) {
+    let (mut pause, mut keys_made) = (Duration::ZERO, Instant::now());
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1).max(pause)) => {}
+            _ = stop.changed() => return,
+        }
+        if let Some(disk) = &stores.disk {
+            disk.look();
+        }
+        // A count of much takes long: it must not become what the database is busy with.
+        let started = Instant::now();
+        match stores.outbox.counts().await {
+            Ok(counts) => stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum()),
+            Err(error) => tracing::warn!(%error, "the outbox could not be counted"),
+        }
+        pause = (started.elapsed() * 20).min(Duration::from_secs(60));
+        if keys_made.elapsed() > Duration::from_secs(3600) {
+            keys_made = Instant::now();
+            let [_, next] = stores.recorder.half_years();
+            if let Err(error) = stores.check_keys(&next).await {
+                tracing::error!(%error, "a key that will be needed from the next half-year on");
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The stores of a deployment on the engine that its configuration names.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use lienthong_adapter_kit::Secret;
+use lienthong_domain::time::Clock;
+
+use super::lock_folder;
+use crate::audit::store::AuditStore;
+use crate::audit::{self, Recorder};
+use crate::config::{Engine, Settings};
+use crate::outbox::{self, store::OutboxStore};
+use crate::replicas::store::ReplicaStore;
+use crate::replicas::{self, Bell};
+use crate::storage::backlog::Backlog;
+use crate::storage::bodies::Bodies;
+use crate::storage::copy;
+use crate::storage::disk::DiskWatch;
+use crate::storage::keys::Keys;
+use crate::storage::migrations::{MIGRATIONS, Migration};
+use crate::storage::postgres::{self, Postgres};
+use crate::storage::sqlite::{self, Sqlite};
+use crate::storage::{Database, StoreError};
+
+/// The stores of a deployment, open. Commands that only look or decide need nothing else.
+pub struct Stores {
+    pub outbox: Arc<dyn OutboxStore>,
+    pub audit: Arc<dyn AuditStore>,
+    pub replicas: Arc<dyn ReplicaStore>,
+    pub bell: Bell,
+    pub(super) database: Database,
+    /// Only where the database is a file here.
+    pub(super) disk: Option<Arc<DiskWatch>>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) recorder: Arc<Recorder>,
+}
+
+/// Name of the database file in the data folder.
+pub const DATABASE: &str = "lienthong.sqlite";
+
+impl Stores {
+    /// For commands beside a gateway: a store that is not there is a mistake in the configuration, not a new store.
+    pub async fn open_existing(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let file = database_file(settings);
+        if settings.storage.engine == Engine::Sqlite && !file.exists() {
+            bail!("{}: there is no such database; is storage.sqlite.data_folder right?", file.display());
+        }
+        Self::open_with(settings, clock, false, false).await
+    }
+
+    pub async fn open(settings: &Settings, clock: &Arc<dyn Clock>, may_migrate: bool) -> anyhow::Result<Self> {
+        Self::open_with(settings, clock, may_migrate, true).await
+    }
+
+    async fn open_with(
+        settings: &Settings,
+        clock: &Arc<dyn Clock>,
+        may_migrate: bool,
+        may_make: bool,
+    ) -> anyhow::Result<Self> {
+        let backlog = Arc::new(Backlog::new(settings.outbox.most_open));
+        let (database, disk) = open_database(settings, &backlog, may_migrate).await?;
+        refuse_part_of_a_copy(&database).await?;
+        let known_keys = database.known_keys().await?;
+        if known_keys.is_empty() && !may_make {
+            bail!("no gateway has served this database yet: start one first");
+        }
+        let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), known_keys.is_empty())?);
+        let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
+        let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
+        let stores = Self {
+            outbox: outbox::store::open(&database, &bodies, &recorder),
+            audit: audit::store::open(&database),
+            replicas: replicas::store::open(&database),
+            bell: Bell::of(&database),
+            database,
+            disk,
+            backlog,
+            keys,
+            bodies,
+            recorder,
+        };
+        let [present, next] = stores.recorder.half_years();
+        stores.check_keys(&present).await?;
+        if may_make && let Err(error) = stores.check_keys(&next).await {
+            tracing::error!(%error, "a key that will be needed from the next half-year on");
+        }
+        Ok(stores)
+    }
+
+    /// The keys that this half-year needs: made if no replica has made them yet, and the same as theirs.
+    pub(super) async fn check_keys(&self, half_year: &str) -> Result<(), StoreError> {
+        let names = Keys::names(half_year);
+        let known = self.database.known_keys().await?;
+        if names.iter().any(|name| !known.contains(name)) {
+            self.keys.make_shard(half_year)?;
+        }
+        self.database.check_keys(&self.keys, &names).await
+    }
+}
+
+fn database_file(settings: &Settings) -> PathBuf {
+    Path::new(&settings.storage.sqlite.data_folder).join(DATABASE)
+}
+
+async fn open_database(
+    settings: &Settings,
+    backlog: &Arc<Backlog>,
+    may_migrate: bool,
+) -> anyhow::Result<(Database, Option<Arc<DiskWatch>>)> {
+    match settings.storage.engine {
+        Engine::Sqlite => {
+            let sqlite = &settings.storage.sqlite;
+            let folder = PathBuf::from(&sqlite.data_folder);
+            std::fs::create_dir_all(&folder).with_context(|| format!("data folder {}", folder.display()))?;
+            let disk = Arc::new(DiskWatch::new(folder, sqlite.least_free_bytes, sqlite.least_free_percent));
+            let (file, limits, backlog) = (database_file(settings), sqlite_limits(settings), Arc::clone(backlog));
+            let database = Sqlite::open(&file, &limits, Arc::clone(&disk), backlog, MIGRATIONS, may_migrate)?;
+            Ok((Database::Sqlite(database), Some(disk)))
+        }
+        Engine::Postgres => {
+            let limits = postgres::Limits {
+                write_queue: settings.storage.write_queue,
+                batch_items: settings.storage.batch_items,
+                writers: settings.storage.postgres.writers,
+            };
+            let backlog = Arc::clone(backlog);
+            let address = postgres_settings(settings);
+            let database = Postgres::open(&address, limits, backlog, MIGRATIONS, may_migrate).await?;
+            Ok((Database::Postgres(database), None))
+        }
+    }
+}
+
+/// Brings the database to this program's schema; returns the migrations that were run.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<Vec<&'static Migration>> {
+    match settings.storage.engine {
+        Engine::Sqlite => {
+            let folder = Path::new(&settings.storage.sqlite.data_folder);
+            let _lock = lock_folder(folder)?;
+            Ok(Sqlite::migrate(&database_file(settings), &sqlite_limits(settings), MIGRATIONS)?)
+        }
+        Engine::Postgres => Ok(Postgres::migrate(&postgres_settings(settings), MIGRATIONS).await?),
+    }
+}
+
+/// Before anything is written: a copy that is not finished must find what it has left.
+pub(super) async fn refuse_part_of_a_copy(database: &Database) -> Result<(), StoreError> {
+    match database {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(database) => copy::refuse_unfinished(database).await,
+    }
+}
+
+fn sqlite_limits(settings: &Settings) -> sqlite::Limits {
+    let storage = &settings.storage;
+    sqlite::Limits {
+        write_queue: storage.write_queue,
+        batch_items: storage.batch_items,
+        readers: storage.sqlite.readers,
+        busy_timeout: Duration::from_millis(storage.sqlite.busy_timeout_ms),
+        wal_bytes: storage.sqlite.wal_bytes,
+        cache_bytes: storage.sqlite.cache_bytes,
+    }
+}
+
+/// How to reach the server that the configuration names.
+pub fn postgres_settings(settings: &Settings) -> postgres::Settings {
+    let postgres = &settings.storage.postgres;
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    postgres::Settings {
+        url: postgres.url.clone(),
+        password: given(postgres.password.expose()).map(Secret::new),
+        ca_file: given(&postgres.ca_file).map(PathBuf::from),
+        most_connections: postgres.most_connections,
+        connect_timeout: Duration::from_millis(postgres.connect_timeout_ms),
+        statement_timeout: Duration::from_millis(postgres.statement_timeout_ms),
+    }
+}
