@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask test`, `bench`, `prove <name>`, `openapi`.
+//! The developer's commands: `cargo xtask test`, `bench [name]`, `prove <name>`, `openapi`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
 mod postgres;
@@ -23,8 +23,8 @@ enum Command {
     Test,
     /// Full-volume proofs; without a name the list is printed
     Prove { name: Option<String> },
-    /// Benchmarks, each beside a probe of the same run
-    Bench,
+    /// Benchmarks, each beside a probe of the same run; without a name all of them
+    Bench { name: Option<String> },
     /// Writes docs/openapi.json from the code
     Openapi,
 }
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Test => run::test(),
         Command::Prove { name } => run::prove(name.as_deref()),
-        Command::Bench => run::bench(),
+        Command::Bench { name } => run::bench(name.as_deref()),
         Command::Openapi => run::openapi(),
     }
 }

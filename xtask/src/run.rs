@@ -17,6 +17,9 @@ const PROOFS: &[(&str, &str)] = &[
     ("poison", "one poison dossier in 1,000 does not slow the others"),
 ];
 
+/// The benchmarks and their programs.
+const BENCHMARKS: &[(&str, &str)] = &[("http", "bench"), ("storage", "bench_storage")];
+
 /// Unit and scenario tests, then what needs other people's tools.
 pub(crate) fn test() -> Result<()> {
     postgres::install()?;
@@ -50,10 +53,21 @@ pub(crate) fn prove(name: Option<&str>) -> Result<()> {
 }
 
 /// Benchmarks print; nothing here passes or fails by its speed.
-pub(crate) fn bench() -> Result<()> {
+pub(crate) fn bench(name: Option<&str>) -> Result<()> {
+    let chosen: Vec<_> = BENCHMARKS.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
+    if chosen.is_empty() {
+        bail!(
+            "there is no such benchmark: {}",
+            BENCHMARKS.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ")
+        );
+    }
     postgres::install()?;
     step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
-    step("bench", cargo(&["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", "bench"]))
+    for (name, program) in chosen {
+        let run = ["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", program];
+        step(name, cargo(&run))?;
+    }
+    Ok(())
 }
 
 /// The committed API document is the one that the code gives.

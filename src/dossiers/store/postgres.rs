@@ -87,7 +87,7 @@ async fn put_rows(transaction: &Transaction<'_>, writes: &[PutDossier]) -> Resul
                now_micros(), greatest(now_micros(), 1 + (SELECT max(updated_at) FROM dossier)) \
                FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::text[], \
                $8::uuid[], $9::uuid[]) AS new (code, client_id, agency_id, procedure_code, revision, digest, state, \
-               body_id, operation_id) WHERE revision = 1 OR EXISTS (SELECT 1 FROM dossier WHERE dossier.code = new.code) \
+               body_id, operation_id) WHERE revision = 1 OR (SELECT true FROM dossier WHERE dossier.code = new.code) \
                ORDER BY code COLLATE \"C\" ON CONFLICT (code) DO UPDATE SET client_id = excluded.client_id, agency_id = excluded.agency_id, \
                procedure_code = excluded.procedure_code, revision = excluded.revision, digest = excluded.digest, \
                state = excluded.state, body_id = excluded.body_id, operation_id = excluded.operation_id, \

@@ -69,7 +69,6 @@ CREATE INDEX outbox_due ON outbox (due_at) WHERE is_head AND due_at IS NOT NULL;
 CREATE INDEX outbox_lane ON outbox (route, lane, position) WHERE is_open;
 CREATE INDEX outbox_operation ON outbox (operation_id, position);
 CREATE INDEX outbox_open ON outbox (status, id) WHERE is_open;
-CREATE INDEX outbox_held ON outbox (holder) WHERE holder IS NOT NULL;
 
 -- A lane: the last position given in it, and what the other side is known to hold of it.
 CREATE TABLE lane (

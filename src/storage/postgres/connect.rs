@@ -68,6 +68,20 @@ pub fn check_url(url: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What every session begins with.
+const SESSION: &[(&str, &str)] = &[
+    ("synchronous_commit", "on"),
+    ("default_transaction_isolation", "read\\ committed"),
+    ("timezone", "UTC"),
+    // Every statement finds its rows by an index. A plan that was made while a table was small must not read all of it
+    // when it has grown: plans are kept, and statistics come late.
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // Its threshold is a cost, and what is off above is expressed as one.
+    ("jit", "off"),
+];
+
 fn config(settings: &Settings) -> Result<Config, StoreError> {
     check_url(&settings.url).map_err(|reason| StoreError::Failed(format!("storage.postgres.url: {reason}")))?;
     let mut config = Config::from_str(&settings.url).map_err(StoreError::failed)?;
@@ -75,11 +89,11 @@ fn config(settings: &Settings) -> Result<Config, StoreError> {
         config.password(password.expose());
     }
     let timeout = settings.statement_timeout.as_millis();
-    let options = format!(
-        "-c synchronous_commit=on -c statement_timeout={timeout} -c lock_timeout={timeout} -c idle_in_transaction_session_timeout={timeout} \
-         -c default_transaction_isolation=read\\ committed -c timezone=UTC {}",
-        config.get_options().unwrap_or_default()
-    );
+    let mut options: String = SESSION.iter().map(|(name, value)| format!("-c {name}={value} ")).collect();
+    for name in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+        options += &format!("-c {name}={timeout} ");
+    }
+    options += config.get_options().unwrap_or_default();
     config
         .options(options)
         .application_name("lienthong")

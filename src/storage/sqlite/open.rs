@@ -90,6 +90,8 @@ fn connect(file: &Path, limits: &Limits) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", -(i64::try_from(limits.cache_bytes / 1024).unwrap_or(i64::MAX)))?;
+    // A file that a long reader has let grow is cut; one of the usual length is written over.
+    connection.pragma_update(None, "journal_size_limit", i64::try_from(4 * limits.wal_bytes).unwrap_or(i64::MAX))?;
     for (name, value, answer) in PRAGMAS {
         connection.pragma_update(None, name, value)?;
         let found: String = connection.pragma_query_value(None, name, |row| {

@@ -327,21 +327,27 @@ fn run_apart(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut He
     Ok(())
 }
 
-/// Copies the write-ahead log back while the writer goes on, so that the writer never pays for it.
+/// Passes over a long log while the writer goes on, before it must wait for one: each leaves less to copy.
+const PASSES: usize = 3;
+
+/// Copies the write-ahead log back while the writer goes on. A log that has become too long is begun anew: what little is
+/// left to copy then, the writer waits for. Its file keeps its length: to write over blocks costs less than to add some.
 fn keep_wal_short(connection: &Connection, wal_bytes: u64, is_wanted: impl Fn() -> bool) {
-    let truncate_beyond_pages = i64::try_from(wal_bytes / 4096).unwrap_or(i64::MAX);
+    let most_pages = i64::try_from(wal_bytes / 4096).unwrap_or(i64::MAX);
+    let pages_after = |mode: &str| connection.query_row(mode, [], |row| row.get::<_, i64>(1));
+    let shorten = || {
+        for _ in 0..PASSES {
+            if pages_after("PRAGMA wal_checkpoint(PASSIVE)")? <= most_pages {
+                return Ok(());
+            }
+        }
+        pages_after("PRAGMA wal_checkpoint(RESTART)").map(drop)
+    };
     while is_wanted() {
         thread::sleep(Duration::from_millis(200));
-        let checkpoint =
-            |mode: &str| connection.query_row(mode, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
-        match checkpoint("PRAGMA wal_checkpoint(PASSIVE)") {
-            Ok((_, pages)) if pages > truncate_beyond_pages => {
-                if let Err(error) = checkpoint("PRAGMA wal_checkpoint(TRUNCATE)") {
-                    tracing::warn!(%error, "the write-ahead log could not be truncated");
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "checkpoint of the write-ahead log failed"),
+        if let Err(error) = shorten() {
+            let error: rusqlite::Error = error;
+            tracing::warn!(%error, "the write-ahead log could not be shortened");
         }
     }
 }

@@ -14,7 +14,11 @@ use stores::Stores;
 
 /// Concurrent callers.
 const CALLERS: usize = 256;
-const FOR: Duration = Duration::from_secs(8);
+/// Of one measurement. Machines are never quiet: each is taken several times, in turns, and the median is told.
+const FOR: Duration = Duration::from_secs(4);
+const ROUNDS: usize = 5;
+/// Items of a measurement beside stored rows: few enough not to change their number much.
+const BESIDE: usize = 10_000;
 /// Rows in a bare transaction, as the reference measurements have it.
 const SQLITE_BATCH: usize = 512;
 const POSTGRES_BATCH: usize = 256;
@@ -23,58 +27,117 @@ const POSTGRES_BATCH: usize = 256;
 async fn main() -> Result<()> {
     let most_rows: usize = std::env::args().nth(1).map_or(Ok(1_000_000), |rows| rows.parse())?;
     println!("── SQLite");
-    let folder = tempfile::tempdir()?;
-    let bare = bare::sqlite(&folder.path().join("bare.sqlite"), FOR).await?;
-    let stores = Stores::on_sqlite().await?;
-    report(&stores, bare).await?;
-    growth(&stores, most_rows).await?;
+    let mut report = Report::default();
+    for _ in 0..ROUNDS {
+        let folder = tempfile::tempdir()?;
+        report.bare.push(bare::sqlite(&folder.path().join("bare.sqlite"), FOR).await?);
+        report.round(&Stores::on_sqlite().await?).await?;
+    }
+    report.print();
+    growth(&Stores::on_sqlite().await?, most_rows).await?;
 
     println!("── PostgreSQL");
     let server = tokio::task::spawn_blocking(Server::start).await??;
-    let bare = bare::postgres(&fresh_database(&server.connection_string()).await?, FOR).await?;
-    let database = fresh_database(&server.connection_string()).await?;
-    let stores = Stores::on_postgres(&database).await?;
-    report(&stores, bare).await?;
-    let one = stores.accepts(CALLERS, FOR).await?;
-    let other = Stores::on_postgres(&database).await?;
-    let (first, second) = tokio::try_join!(stores.accepts(CALLERS / 2, FOR), other.accepts(CALLERS / 2, FOR))?;
-    println!(
-        "two replicas together: {:.0}/s ({:.0} + {:.0}), one alone {one:.0}/s: ratio {:.2}",
-        first + second,
-        first,
-        second,
-        (first + second) / one
-    );
-    growth(&stores, most_rows).await
-}
-
-async fn report(stores: &Stores, bare: f64) -> Result<()> {
-    println!("bare inserts of the same rows, in batches: {bare:.0}/s");
-    let ready = stores.accepts_of_ready_values(CALLERS, FOR).await?;
-    println!("accepts, values made before: {ready:.0}/s, {:.2} of bare", ready / bare);
-    let sealed = stores.accepts(CALLERS, FOR).await?;
-    println!("accepts, sealing and hashing included: {sealed:.0}/s, {:.2} of bare", sealed / bare);
-    let claimed = stores.claims(FOR).await?;
-    println!("claim and outcome: {claimed:.0}/s");
-    if let Some(placed) = stores.places().await? {
-        println!("audit records given their places: {placed:.0}/s");
+    let mut report = Report::default();
+    let mut replicas = Replicas::default();
+    for _ in 0..ROUNDS {
+        report.bare.push(bare::postgres(&fresh_database(&server.connection_string()).await?, FOR).await?);
+        let database = fresh_database(&server.connection_string()).await?;
+        let stores = Stores::on_postgres(&database).await?;
+        report.round(&stores).await?;
+        replicas.round(&stores, &Stores::on_postgres(&database).await?).await?;
     }
-    Ok(())
+    report.print();
+    replicas.print();
+    growth(&Stores::on_postgres(&fresh_database(&server.connection_string()).await?).await?, most_rows).await
 }
 
-/// The same accepts beside more and more stored rows.
+/// What was measured in each round, a second.
+#[derive(Default)]
+struct Report {
+    bare: Vec<f64>,
+    ready: Vec<f64>,
+    sealed: Vec<f64>,
+    claimed: Vec<f64>,
+    placed: Vec<f64>,
+}
+
+impl Report {
+    async fn round(&mut self, stores: &Stores) -> Result<()> {
+        self.ready.push(stores.accepts_of_ready_values(CALLERS, FOR).await?);
+        self.sealed.push(stores.accepts(CALLERS, FOR).await?);
+        self.claimed.push(stores.claims(FOR).await?);
+        self.placed.extend(stores.places().await?);
+        Ok(())
+    }
+
+    fn print(&self) {
+        let bare = median(&self.bare);
+        println!("bare inserts of the same rows, in batches: {}", told(&self.bare));
+        let (ready, sealed) = (median(&self.ready), median(&self.sealed));
+        println!("accepts, values made before: {}, {:.2} of bare", told(&self.ready), ready / bare);
+        println!("accepts, sealing and hashing included: {}, {:.2} of bare", told(&self.sealed), sealed / bare);
+        println!("claim and outcome: {}", told(&self.claimed));
+        if !self.placed.is_empty() {
+            println!("audit records given their places: {}", told(&self.placed));
+        }
+    }
+}
+
+/// One replica, and two that share the same number of callers.
+#[derive(Default)]
+struct Replicas {
+    one: Vec<f64>,
+    two: Vec<f64>,
+}
+
+impl Replicas {
+    async fn round(&mut self, stores: &Stores, other: &Stores) -> Result<()> {
+        self.one.push(stores.accepts(CALLERS, FOR).await?);
+        let both = tokio::try_join!(stores.accepts(CALLERS / 2, FOR), other.accepts(CALLERS / 2, FOR))?;
+        self.two.push(both.0 + both.1);
+        Ok(())
+    }
+
+    fn print(&self) {
+        let ratio = median(&self.two) / median(&self.one);
+        println!("two replicas together: {}, one alone {}: ratio {ratio:.2}", told(&self.two), told(&self.one));
+    }
+}
+
+/// Accepts and claims beside more and more stored rows, all of them still waiting.
 async fn growth(stores: &Stores, most_rows: usize) -> Result<()> {
     let mut first = None;
     for rows in [10_000, 100_000, 1_000_000].into_iter().filter(|rows| *rows <= most_rows) {
         stores.fill_up_to(rows).await?;
-        let rate = stores.accepts(CALLERS, FOR).await?;
-        let claimed = stores.claims(FOR).await?;
-        let (accept_first, claim_first) = *first.get_or_insert((rate, claimed));
+        // What filling has left to the disk is not what is measured.
+        tokio::task::spawn_blocking(rustix::fs::sync).await?;
+        let (mut accepted, mut claimed) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            accepted.push(stores.accepts_of(BESIDE, CALLERS).await?);
+            claimed.push(stores.claims_of(BESIDE).await?);
+        }
+        let (accept_first, claim_first) = *first.get_or_insert((median(&accepted), median(&claimed)));
         println!(
-            "beside {rows} rows: accepts {rate:.0}/s ({:.2} of the first), claims {claimed:.0}/s ({:.2})",
-            rate / accept_first,
-            claimed / claim_first
+            "beside {rows} rows: accepts {} ({:.2} of the first), claim and outcome {} ({:.2})",
+            told(&accepted),
+            median(&accepted) / accept_first,
+            told(&claimed),
+            median(&claimed) / claim_first
         );
     }
     Ok(())
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The median, with the least and the most.
+fn told(values: &[f64]) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(0.0, f64::max);
+    format!("{:.0}/s ({least:.0}-{most:.0})", median(values))
 }

@@ -10,7 +10,7 @@ use lienthong::audit::store::AuditStore;
 use lienthong::audit::{Draft, Kind, Outcome, Recorder};
 use lienthong::dossiers::store::{DossierRow, DossierStore, PutDossier};
 use lienthong::outbox::store::{OutboxStore, Settlement};
-use lienthong::outbox::{Learned, NewItem, Status};
+use lienthong::outbox::{Claimed, Learned, NewItem, Status};
 use lienthong::replicas::Leadership;
 use lienthong::replicas::store::ReplicaStore;
 use lienthong::storage::backlog::Backlog;
@@ -33,6 +33,9 @@ const BODY: [u8; 1024] = [b'x'; 1024];
 /// Items of a claim, and claims at a time.
 const CLAIM: usize = 128;
 const CLAIMERS: usize = 4;
+
+/// Callers that only fill the store.
+const FILLERS: usize = 1024;
 
 pub(crate) struct Stores {
     _folder: TempDir,
@@ -194,35 +197,42 @@ impl Stores {
         sum(tasks, started).await
     }
 
-    /// Items claimed and settled as delivered, a second.
+    /// So many accepts, a second.
+    pub(crate) async fn accepts_of(&self, rows: usize, callers: usize) -> Result<f64> {
+        let started = Instant::now();
+        self.fill(rows, callers).await?;
+        Ok(rows as f64 / started.elapsed().as_secs_f64())
+    }
+
+    /// Items claimed and settled as delivered, a second; as many as are claimed in this time.
     pub(crate) async fn claims(&self, length: Duration) -> Result<f64> {
         // Enough to do for all of the time.
-        self.fill_waiting(400_000).await?;
-        let started = Instant::now();
+        self.fill_waiting(200_000).await?;
+        self.claim_while(move |started, _| started.elapsed() < length).await
+    }
+
+    /// The same for so many items.
+    pub(crate) async fn claims_of(&self, items: usize) -> Result<f64> {
+        self.claim_while(move |_, settled| settled < items).await
+    }
+
+    async fn claim_while(&self, goes_on: impl Fn(Instant, usize) -> bool + Copy + Send + 'static) -> Result<f64> {
+        let (started, settled) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
         let tasks = (0..CLAIMERS).map(|_| {
-            let (outbox, replica) = (Arc::clone(&self.outbox), self.replica);
+            let (outbox, replica, settled) = (Arc::clone(&self.outbox), self.replica, Arc::clone(&settled));
             tokio::spawn(async move {
-                let mut settled = 0_u64;
-                while started.elapsed() < length {
+                let mut mine = 0;
+                while goes_on(started, settled.load(Ordering::Relaxed)) {
                     let claimed = outbox.claim(replica, SystemClock.now(), 600_000, CLAIM).await?;
                     if claimed.is_empty() {
                         break;
                     }
-                    let outcomes = claimed.iter().map(|claimed| {
-                        outbox.settle(Settlement {
-                            id: claimed.item.id,
-                            fence: claimed.item.fence,
-                            operation: "bench",
-                            to: Status::Delivered,
-                            due_at: None,
-                            problem: None,
-                            learned: Learned { presence: Some(Presence::Present), acknowledged_revision: Some(1) },
-                            now: SystemClock.now(),
-                        })
-                    });
-                    settled += try_join_all(outcomes).await?.len() as u64;
+                    let outcomes = claimed.iter().map(|claimed| outbox.settle(delivered(claimed)));
+                    let done = try_join_all(outcomes).await?.len();
+                    settled.fetch_add(done, Ordering::Relaxed);
+                    mine += done as u64;
                 }
-                Ok::<_, StoreError>(settled)
+                Ok::<_, StoreError>(mine)
             })
         });
         sum(tasks, started).await
@@ -246,17 +256,19 @@ impl Stores {
 
     pub(crate) async fn fill_up_to(&self, rows: usize) -> Result<()> {
         let stored = self.maker.next.load(Ordering::Relaxed);
-        self.fill(rows.saturating_sub(stored)).await
+        self.fill(rows.saturating_sub(stored), FILLERS).await?;
+        self.places().await.map(drop)
     }
 
     async fn fill_waiting(&self, most: usize) -> Result<()> {
         let waiting: i64 = self.outbox.counts().await?.by_status.iter().map(|(_, count)| count).sum();
-        self.fill(most.saturating_sub(usize::try_from(waiting)?)).await
+        self.fill(most.saturating_sub(usize::try_from(waiting)?), FILLERS).await?;
+        self.places().await.map(drop)
     }
 
-    async fn fill(&self, rows: usize) -> Result<()> {
+    async fn fill(&self, rows: usize, callers: usize) -> Result<()> {
         let left = Arc::new(AtomicUsize::new(rows));
-        let tasks = (0..1024).map(|_| {
+        let tasks = (0..callers).map(|_| {
             let (dossiers, maker, left) = (Arc::clone(&self.dossiers), Arc::clone(&self.maker), Arc::clone(&left));
             tokio::spawn(async move {
                 while left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
@@ -265,8 +277,20 @@ impl Stores {
                 Ok::<_, StoreError>(0)
             })
         });
-        sum(tasks, Instant::now()).await?;
-        self.places().await.map(drop)
+        sum(tasks, Instant::now()).await.map(drop)
+    }
+}
+
+fn delivered(claimed: &Claimed) -> Settlement {
+    Settlement {
+        id: claimed.item.id,
+        fence: claimed.item.fence,
+        operation: "bench",
+        to: Status::Delivered,
+        due_at: None,
+        problem: None,
+        learned: Learned { presence: Some(Presence::Present), acknowledged_revision: Some(1) },
+        now: SystemClock.now(),
     }
 }
 

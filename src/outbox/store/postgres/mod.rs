@@ -98,7 +98,7 @@ impl OutboxStore for PostgresOutbox {
         let mut connection = self.database.connection().await?;
         let transaction = Transaction::begin(&mut connection).await?;
         let sql = items!(
-            "holder IS NOT NULL AND holder NOT IN (SELECT id FROM replica WHERE expires_at > now_micros()) LIMIT 10000 \
+            "is_open AND status IN ('sending', 'unknown') AND holder IS NOT NULL AND holder NOT IN (SELECT id FROM replica WHERE expires_at > now_micros()) LIMIT 10000 \
              FOR UPDATE SKIP LOCKED"
         );
         let orphans = items_of(&transaction.query(sql, &[]).await?)?;
@@ -110,7 +110,9 @@ impl OutboxStore for PostgresOutbox {
     async fn release(&self, holder: Uuid, in_flight: HashSet<Uuid>, now: Timestamp) -> Result<usize, StoreError> {
         let mut connection = self.database.connection().await?;
         let transaction = Transaction::begin(&mut connection).await?;
-        let sql = items!("holder = $1 AND NOT id = ANY($2) ORDER BY id FOR UPDATE");
+        let sql = items!(
+            "is_open AND status IN ('sending', 'unknown') AND holder = $1 AND NOT id = ANY($2) ORDER BY id FOR UPDATE"
+        );
         let in_flight: Vec<Uuid> = in_flight.into_iter().collect();
         let unsent = items_of(&transaction.query(sql, &[&holder, &in_flight]).await?)?;
         for item in unsent.iter().filter(|item| item.status == Status::Sending) {

@@ -41,9 +41,12 @@ use crate::storage::sqlite::{Sqlite, Transaction, now_micros};
 const BY_ID: &str = items!("id = ?1");
 const BY_OPERATION: &str = items!("operation_id = ?1 ORDER BY position LIMIT 1000");
 const DUE: &str = items!("is_head = 1 AND due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2");
-const ORPHANS: &str =
-    items!("holder IS NOT NULL AND holder NOT IN (SELECT id FROM replica WHERE expires_at > ?1) LIMIT 10000");
-const HELD_BY: &str = items!("holder = ?1");
+// What is held is being sent or looked up.
+const ORPHANS: &str = items!(
+    "is_open = 1 AND status IN ('sending', 'unknown') AND holder IS NOT NULL \
+     AND holder NOT IN (SELECT id FROM replica WHERE expires_at > ?1) LIMIT 10000"
+);
+const HELD_BY: &str = items!("is_open = 1 AND status IN ('sending', 'unknown') AND holder = ?1");
 const WAITING: &str =
     items!("is_open = 1 AND status IN ('unknown', 'dead') AND is_head = 1 AND due_at IS NULL ORDER BY id LIMIT ?1");
 
