@@ -3,5 +3,4 @@
 mod audit;
 mod bodies;
 mod keys;
-mod stores;
-mod writer;
+mod sealers;

@@ -503,6 +503,9 @@ async fn if_match_lets_only_the_reader_of_the_current_revision_write() {
     assert_eq!((kept.header("etag"), &kept.json()["dossier"]["state"]), ("\"1\"", &json!("received")));
     assert_eq!(conditional("\"1\"", "processing").await.is(202).header("etag"), "\"2\"");
     conditional("\"1\"", "finished").await.refused(412, "request.precondition_failed");
+    // Whoever lost the answer asks again with what it knew then: the same content is already there.
+    let again = conditional("\"1\"", "processing").await.is(200);
+    assert_eq!(again.header("etag"), "\"2\"");
 }
 
 #[tokio::test(flavor = "multi_thread")]

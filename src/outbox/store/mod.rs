@@ -1,5 +1,16 @@
 //! What the outbox needs of a store.
 
+/// A statement over whole items: the columns that both engines read, in their order, and what is asked of the rows.
+macro_rules! items {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, attempts, ",
+            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at, position FROM outbox WHERE ",
+            $rest
+        )
+    };
+}
+
 pub mod postgres;
 mod rows;
 pub mod sqlite;

@@ -1,12 +1,14 @@
 //! PostgreSQL alone: a server that would lose what it was given is refused, and one that goes away and comes back costs
 //! nothing that was answered.
 
+use std::collections::HashSet;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lienthong::dossiers::store::PutDossier;
+use lienthong::dossiers::store::{PageQuery, PutDossier};
+use lienthong::outbox::Status;
 use lienthong::storage::backlog::Backlog;
 use lienthong::storage::migrations::MIGRATIONS;
 use lienthong::storage::postgres::Postgres;
@@ -14,7 +16,7 @@ use lienthong::storage::{StoreError, postgres};
 use lienthong_contract_tests::postgres::{Server, fresh_database};
 use tokio::task::JoinSet;
 
-use super::writes::{LEASE, at, put, reply};
+use super::writes::{LEASE, ROUTE, at, put, reply, settlement, steps};
 use super::{POSTGRES_LIMITS, Place, Stores, eventually, only_on_postgres, postgres_settings};
 
 async fn place_on(server: &Server) -> postgres::Settings {
@@ -211,7 +213,47 @@ async fn a_server_that_has_gone_is_told_by_every_store_at_once_and_found_again_w
     assert_eq!(stores.log().await.len(), 1, "it still leads");
 }
 
+/// Plans are kept, and statistics come late: one that was made for an empty table must not read all of a full one.
+async fn no_request_reads_a_whole_table(stores: Stores) {
+    let outsider = stores.place.outsider().await;
+    for round in 0..20 {
+        for n in 0..5 {
+            let code = format!("{round}-{n}");
+            stores.dossiers.put(put(&stores, &code, None)).await.unwrap();
+            stores.dossiers.put(put(&stores, &code, Some(1))).await.unwrap();
+            stores.dossiers.append_steps(steps(&stores, &code, 0, 2, &code)).await.unwrap();
+        }
+        for claimed in stores.outbox.claim(stores.replica, at(1), LEASE, 5).await.unwrap() {
+            assert!(stores.outbox.settle(settlement(&claimed, Status::Delivered, None)).await.unwrap());
+        }
+        stores.outbox.claim(stores.replica, at(1), LEASE, 1).await.unwrap();
+        stores.outbox.release(stores.replica, HashSet::new(), at(2)).await.unwrap();
+        stores.outbox.take_back(at(2), at(2)).await.unwrap();
+        stores.outbox.counts().await.unwrap();
+        stores.outbox.waiting(10).await.unwrap();
+        stores.outbox.next_due().await.unwrap();
+        stores.outbox.lane(ROUTE, format!("{round}-0")).await.unwrap();
+        let page = PageQuery { after: None, updated_since: None, state: None, limit: 10 };
+        stores.dossiers.page(page).await.unwrap();
+        stores.log().await;
+    }
+    drop(stores);
+    // Sessions tell their counts when they end.
+    eventually("all sessions have ended", async || connections(&outsider).await == 0).await;
+    let sql = "SELECT relname::text, seq_scan, seq_tup_read, idx_scan FROM pg_stat_user_tables WHERE relname IN \
+               ('outbox', 'lane', 'dossier', 'dossier_step', 'body', 'audit_pending', 'audit_record', 'idempotency')";
+    let tables = outsider.query(sql, &[]).await.unwrap();
+    assert_eq!(tables.len(), 8);
+    let looked_up: i64 = tables.iter().map(|row| row.get::<_, i64>(3)).sum();
+    assert!(looked_up > 1000, "nothing was counted: {looked_up}");
+    for row in tables {
+        let (name, scans, rows): (&str, i64, i64) = (row.get(0), row.get(1), row.get(2));
+        assert_eq!(rows, 0, "{name}: {scans} scans read {rows} rows");
+    }
+}
+
 only_on_postgres! {
+    no_request_reads_a_whole_table,
     commits_wait_for_the_disk_whatever_the_server_s_habit_is,
     a_database_that_does_not_tell_which_transactions_are_open_is_refused,
     a_crowd_shares_a_bounded_number_of_connections,

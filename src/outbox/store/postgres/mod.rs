@@ -1,17 +1,6 @@
 //! The outbox on PostgreSQL. Whoever changes the order of a lane (adds to it, closes its head) first locks the lane's row,
 //! in a statement of its own: what follows then sees all that earlier ones did. Locks are taken in one order: lane, item.
 
-/// A statement over whole items: the columns of [`item_of`] in its order, and what is asked of them.
-macro_rules! items {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, attempts, ",
-            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at, position FROM outbox WHERE ",
-            $rest
-        )
-    };
-}
-
 mod enqueue;
 mod leases;
 

@@ -1,16 +1,5 @@
 //! The outbox on SQLite. Of the open items of a lane the first is the head; closing it promotes the next.
 
-/// A statement over whole items: the columns of [`item_of`] in its order, and what is asked of them.
-macro_rules! items {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, attempts, ",
-            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at, position FROM outbox WHERE ",
-            $rest
-        )
-    };
-}
-
 mod enqueue;
 mod leases;
 

@@ -1,70 +1,11 @@
-//! The rules of the house, read from its sources. A broken rule is printed with its reason. Each rule is a function of
-//! sources, and the last test breaks every one of them in made-up sources: a rule that cannot fail is none.
+//! Each rule is a function of sources that tells what breaks it, and why that matters.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use lienthong::adapters::CARDS;
 use syn::visit::{self, Visit};
 
-/// Folders of `src/` that are topics. A new one is a new line here.
-const TOPICS: &[&str] = &["dossiers"];
-
-/// A file of the workspace, by its path from the root.
-#[derive(Clone)]
-struct Source {
-    path: String,
-    text: String,
-}
-
-impl Source {
-    fn is_under(&self, folder: &str) -> bool {
-        self.path.starts_with(folder)
-    }
-
-    fn is_adapter(&self) -> bool {
-        self.is_under("adapters/") && !self.is_under("adapters/kit/")
-    }
-
-    fn parsed(&self) -> syn::File {
-        syn::parse_file(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.path))
-    }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
-}
-
-/// Every file with one of these endings under these folders.
-fn files(folders: &[&str], endings: &[&str]) -> Vec<Source> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-            let path = entry.unwrap().path();
-            if path.is_dir() { walk(&path, found) } else { found.push(path) }
-        }
-    }
-    let (root, mut found) = (root(), Vec::new());
-    folders.iter().for_each(|folder| walk(&root.join(folder), &mut found));
-    found.sort();
-    let wanted = found.into_iter().filter(|path| endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)));
-    let read = wanted.map(|path| Source {
-        path: path.strip_prefix(&root).unwrap().to_string_lossy().into_owned(),
-        text: std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
-    });
-    read.collect()
-}
-
-/// All Rust of the product, its tests included.
-fn rust() -> Vec<Source> {
-    let sources = files(&["src", "domain", "adapters", "sandbox"], &[".rs"]);
-    assert!(sources.len() > 100, "only {} files were found: the rules would see nothing", sources.len());
-    sources
-}
-
-#[track_caller]
-fn holds(broken: &[String]) {
-    assert!(broken.is_empty(), "{} broken:\n  {}", broken.len(), broken.join("\n  "));
-}
+use super::sources::Source;
 
 /// The first two names of every path: `use a::b::c`, `a::b()`, and what macros are given.
 #[derive(Default)]
@@ -119,7 +60,7 @@ impl<'a> Visit<'a> for Paths {
 }
 
 /// Crates of the workspace and what each folder may import of them, and why.
-fn crates(sources: &[Source]) -> Vec<String> {
+pub(super) fn crates(sources: &[Source]) -> Vec<String> {
     const RUNTIMES: &[&str] = &["tokio", "axum", "reqwest", "rusqlite", "hyper", "tower", "axum_server"];
     let mut broken = Vec::new();
     for source in sources {
@@ -163,7 +104,7 @@ fn is_adapter_crate(name: &str) -> bool {
     CARDS.iter().any(|card| format!("lienthong_{}", card.name.replace('-', "_")) == name)
 }
 
-fn adapters_are_named_once(sources: &[Source]) -> Vec<String> {
+pub(super) fn adapters_are_named_once(sources: &[Source]) -> Vec<String> {
     let mut broken = Vec::new();
     for source in sources.iter().filter(|source| source.is_under("src/")) {
         for (name, _) in Paths::of(source) {
@@ -184,7 +125,7 @@ fn adapters_are_named_once(sources: &[Source]) -> Vec<String> {
     broken
 }
 
-fn topics_are_strangers(sources: &[Source], topics: &[&str]) -> Vec<String> {
+pub(super) fn topics_are_strangers(sources: &[Source], topics: &[&str]) -> Vec<String> {
     let mut broken = Vec::new();
     for source in sources {
         let Some(topic) = topics.iter().find(|topic| source.is_under(&format!("src/{topic}/"))) else { continue };
@@ -295,7 +236,7 @@ impl<'a> Visit<'a> for Statements<'_> {
     }
 }
 
-fn sql_stands_in_the_source(sources: &[Source]) -> Vec<String> {
+pub(super) fn sql_stands_in_the_source(sources: &[Source]) -> Vec<String> {
     let of_gateway = sources.iter().filter(|source| source.is_under("src/"));
     of_gateway
         .flat_map(|source| {
@@ -307,7 +248,7 @@ fn sql_stands_in_the_source(sources: &[Source]) -> Vec<String> {
 }
 
 /// Every `store` folder has both engines, and a suite that runs on both.
-fn stores_have_both_engines(sources: &[Source]) -> Vec<String> {
+pub(super) fn stores_have_both_engines(sources: &[Source]) -> Vec<String> {
     let has = |path: &str| sources.iter().any(|source| source.path == path && source.text.contains("on_both_engines!"));
     let is_there = |path: &str| sources.iter().any(|source| source.path == path);
     let mut broken = Vec::new();
@@ -335,7 +276,7 @@ fn stores_have_both_engines(sources: &[Source]) -> Vec<String> {
 }
 
 /// Names that no English text has by chance: two capitals at least, and long.
-fn wire_names(sources: &[Source]) -> BTreeSet<String> {
+pub(super) fn wire_names(sources: &[Source]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = ["MaHoSo", "NguoiXuLy", "TrangThaiHoSo", "MATTHC", "MaTTHC", "GhiChu"]
         .iter()
         .map(|name| (*name).to_owned())
@@ -353,7 +294,7 @@ fn wire_names(sources: &[Source]) -> BTreeSet<String> {
     names
 }
 
-fn wire_names_stay_in_wire(sources: &[Source], names: &BTreeSet<String>) -> Vec<String> {
+pub(super) fn wire_names_stay_in_wire(sources: &[Source], names: &BTreeSet<String>) -> Vec<String> {
     let mut broken = Vec::new();
     for source in sources {
         let is_allowed = source.is_under("sandbox/")
@@ -377,7 +318,7 @@ fn wire_names_stay_in_wire(sources: &[Source], names: &BTreeSet<String>) -> Vec<
     broken
 }
 
-fn files_are_short(sources: &[Source]) -> Vec<String> {
+pub(super) fn files_are_short(sources: &[Source]) -> Vec<String> {
     let of_product = sources.iter().filter(|source| source.is_under("src/") || source.path.contains("/src/"));
     let long = of_product.filter(|source| !source.is_under("sandbox/") && source.text.lines().count() > 500);
     long.map(|source| {
@@ -387,7 +328,7 @@ fn files_are_short(sources: &[Source]) -> Vec<String> {
     .collect()
 }
 
-fn files_say_what_they_are_for(sources: &[Source]) -> Vec<String> {
+pub(super) fn files_say_what_they_are_for(sources: &[Source]) -> Vec<String> {
     let silent = sources.iter().filter(|source| {
         !source.text.starts_with("//! ") && !source.text.starts_with("#![doc = include_str!(\"../README.md\")]")
     });
@@ -408,7 +349,7 @@ impl<'a> Visit<'a> for Unfinished<'_> {
     }
 }
 
-fn nothing_is_unfinished(sources: &[Source]) -> Vec<String> {
+pub(super) fn nothing_is_unfinished(sources: &[Source]) -> Vec<String> {
     sources
         .iter()
         .flat_map(|source| {
@@ -417,190 +358,4 @@ fn nothing_is_unfinished(sources: &[Source]) -> Vec<String> {
             unfinished.1
         })
         .collect()
-}
-
-#[test]
-fn each_crate_imports_only_what_it_may() {
-    holds(&crates(&rust()));
-}
-
-#[test]
-fn each_manifest_depends_only_on_what_it_may() {
-    let mut broken = Vec::new();
-    for manifest in files(&["domain", "adapters", "sandbox"], &["Cargo.toml"]) {
-        let table: toml::Table = manifest.text.parse().unwrap();
-        let dependencies = table.get("dependencies").and_then(toml::Value::as_table).unwrap();
-        let may: &[&str] = match manifest.path.as_str() {
-            "domain/Cargo.toml" | "sandbox/Cargo.toml" => &[],
-            "adapters/kit/Cargo.toml" => &["lienthong-domain"],
-            _ => &["lienthong-domain", "lienthong-adapter-kit"],
-        };
-        for name in dependencies.keys() {
-            let is_runtime = ["tokio", "axum", "reqwest", "rusqlite"].contains(&name.as_str());
-            if (name.starts_with("lienthong") && !may.contains(&name.as_str()))
-                || (manifest.is_under("domain/") && is_runtime)
-            {
-                broken
-                    .push(format!("{} depends on {name}; it must not, because of who may import whom", manifest.path));
-            }
-        }
-    }
-    holds(&broken);
-}
-
-#[test]
-fn only_the_list_names_adapters() {
-    holds(&adapters_are_named_once(&rust()));
-}
-
-#[test]
-fn no_topic_imports_another() {
-    for topic in TOPICS {
-        assert!(root().join("src").join(topic).is_dir(), "there is no topic {topic}: the rule would see nothing");
-    }
-    holds(&topics_are_strangers(&rust(), TOPICS));
-}
-
-#[test]
-fn sql_is_only_what_stands_in_the_source() {
-    holds(&sql_stands_in_the_source(&rust()));
-}
-
-#[test]
-fn every_store_has_both_engines_and_one_suite() {
-    let sources = [rust(), files(&["contract-tests/tests/it/stores"], &[".rs"])].concat();
-    assert!(sources.iter().filter(|source| source.path.ends_with("/store/mod.rs")).count() >= 6);
-    holds(&stores_have_both_engines(&sources));
-}
-
-#[test]
-fn the_other_sides_names_stay_in_wire_rs() {
-    let mut sources = rust();
-    let names = wire_names(&sources);
-    assert!(names.len() > 50, "only {} wire names were found: {names:?}", names.len());
-    sources.extend(files(&["config", "xtask"], &[".toml", ".rs"]));
-    sources.extend(files(&["adapters"], &[".toml"]));
-    holds(&wire_names_stay_in_wire(&sources, &names));
-}
-
-#[test]
-fn every_adapter_is_complete_and_runs_the_suite_of_its_port() {
-    let root = root();
-    let mut broken = Vec::new();
-    let tests = files(&["contract-tests/tests"], &[".rs"]);
-    for card in CARDS {
-        let folder = root.join("adapters").join(card.name);
-        for needed in ["README.md", "config.toml", "fixtures"] {
-            let there = folder.join(needed);
-            let is_there =
-                there.is_file() || std::fs::read_dir(&there).is_ok_and(|mut entries| entries.next().is_some());
-            if !is_there {
-                broken.push(format!("adapters/{} has no {needed}, because every adapter looks alike", card.name));
-            }
-        }
-        let file = format!("/{}.rs", card.name.replace('-', "_"));
-        let runs = tests.iter().any(|test| test.path.ends_with(&file) && test.text.contains("suite(&"));
-        if !runs {
-            broken.push(format!("{} runs no port suite, because no test {file} calls one: nobody opts out", card.name));
-        }
-    }
-    for entry in std::fs::read_dir(root.join("adapters")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name != "kit" && CARDS.iter().all(|card| card.name != name) {
-            broken.push(format!("adapters/{name} is in no list, because src/adapters.rs does not name it"));
-        }
-    }
-    holds(&broken);
-}
-
-#[test]
-fn no_file_is_too_long() {
-    holds(&files_are_short(&rust()));
-}
-
-#[test]
-fn every_file_says_what_it_is_for() {
-    holds(&files_say_what_they_are_for(&rust()));
-}
-
-#[test]
-fn nothing_is_left_unfinished() {
-    let mut sources = rust();
-    sources.extend(files(&["contract-tests", "xtask"], &[".rs"]));
-    holds(&nothing_is_unfinished(&sources));
-}
-
-#[test]
-fn each_rule_notices_what_breaks_it() {
-    let source = |path: &str, text: &str| [Source { path: path.into(), text: text.into() }];
-    let broken = |path: &str, text: &str, rule: &dyn Fn(&[Source]) -> Vec<String>| {
-        let found = rule(&source(path, text));
-        assert!(!found.is_empty(), "unnoticed in {path}: {text}");
-        assert!(found.iter().all(|line| line.contains("because") && line.contains(path)), "{found:?}");
-    };
-    let kept = |path: &str, text: &str, rule: &dyn Fn(&[Source]) -> Vec<String>| {
-        assert_eq!(rule(&source(path, text)), [""; 0], "{path}: {text}");
-    };
-    for text in [
-        "use lienthong::config;",
-        "use {std::fmt, lienthong_adapter_kit as kit};",
-        "fn f() { tokio::spawn(x) }",
-        "use axum::Router;",
-        "fn f() -> rusqlite::Result<()> { todo() }",
-        "m!(lienthong_sandbox::Sandbox);",
-        "use reqwest as r;",
-    ] {
-        broken("domain/src/x.rs", text, &crates);
-    }
-    kept("domain/src/x.rs", "use std::fmt; use crate::scalar; lienthong_domain::scalar!(X);", &crates);
-    broken("adapters/kit/src/x.rs", "use lienthong_portal_dvcqg::CARD;", &crates);
-    kept("adapters/kit/src/x.rs", "use lienthong_domain::x; use tokio::sync;", &crates);
-    broken("adapters/other/src/x.rs", "use lienthong_portal_dvcqg::CARD;", &crates);
-    broken("adapters/other/src/x.rs", "fn f() { lienthong::config::load() }", &crates);
-    kept("adapters/portal-dvcqg/tests/it/x.rs", "use lienthong_portal_dvcqg::CARD;", &crates);
-    broken("sandbox/src/x.rs", "use lienthong_domain::dossier::Dossier;", &crates);
-
-    broken("src/wiring/mod.rs", "use lienthong_portal_dvcqg::CARD;", &adapters_are_named_once);
-    broken("src/dossiers/x.rs", "fn f() { lienthong_sandbox::plain(x) }", &adapters_are_named_once);
-    kept("src/cli/x.rs", "use lienthong_sandbox::Sandbox;", &adapters_are_named_once);
-    let topics = |sources: &[Source]| topics_are_strangers(sources, &["dossiers", "payments"]);
-    broken("src/payments/x.rs", "use crate::dossiers::Dossiers;", &topics);
-    broken("src/dossiers/store/x.rs", "use crate::{audit, payments::Attempt};", &topics);
-    broken("src/outbox/x.rs", "use crate::dossiers::ROUTE;", &topics);
-    kept("src/dossiers/x.rs", "use crate::dossiers::ROUTE; use crate::outbox::Item;", &topics);
-
-    for text in [
-        "c.prepare(&format!(\"SELECT {x}\"))",
-        "c.execute(&format!(\"a {x}\"), [])",
-        "c.execute_batch(&(a + b))",
-        "c.prepare_cached(text.as_str())",
-        "{ let sql = format!(\"a\"); c.query_row(sql, [], f) }",
-        "{ let sql = String::new(); c.prepare(&sql) }",
-        "format!(\"UPDATE x SET {y}\")",
-    ] {
-        broken("src/x.rs", &format!("fn f() {{ {text}; }}"), &sql_stands_in_the_source);
-    }
-    kept(
-        "src/x.rs",
-        "fn f() { c.prepare_cached(\"SELECT 1\").execute((a.b(), format!(\"{x}\"))); c.prepare(SQL); c.execute_batch(sql); c.prepare(items!(\"x\")); }",
-        &sql_stands_in_the_source,
-    );
-
-    broken("src/x/store/mod.rs", "//! a store of no engine", &stores_have_both_engines);
-
-    let names = BTreeSet::from(["MaHoSo".to_owned()]);
-    let wire = |sources: &[Source]| wire_names_stay_in_wire(sources, &names);
-    broken("src/dossiers/x.rs", "// tells MaHoSo", &wire);
-    broken("adapters/portal-dvcqg/src/mapping.rs", "const X: &str = \"MaHoSo\";", &wire);
-    kept("adapters/portal-dvcqg/src/wire.rs", "const X: &str = \"MaHoSo\";", &wire);
-    kept("src/dossiers/x.rs", "// MaHoSoMoi is another word", &wire);
-
-    broken("src/x.rs", &"\n".repeat(501), &files_are_short);
-    kept("src/x.rs", &"\n".repeat(500), &files_are_short);
-    broken("sandbox/tests/it/x.rs", "use std::fmt;", &files_say_what_they_are_for);
-    broken("src/x.rs", "//!\nuse std::fmt;", &files_say_what_they_are_for);
-    for text in ["todo!()", "dbg!(x)", "std::unimplemented!()"] {
-        broken("xtask/src/x.rs", &format!("fn f() {{ {text} }}"), &nothing_is_unfinished);
-    }
-    kept("src/x.rs", "//! no todo! in words\nfn f() { g(\"dbg!(x)\") }", &nothing_is_unfinished);
 }
