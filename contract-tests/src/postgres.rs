@@ -119,6 +119,20 @@ impl Server {
         self.launch()
     }
 
+    /// Starts again on a copy of its data, as `pg_basebackup` makes it. What was there is gone.
+    pub fn restart_on(&mut self, copy: &Path) -> Result<()> {
+        self.stop()?;
+        std::fs::remove_dir_all(self.data())?;
+        let copied = Command::new("cp").arg("--archive").arg(copy).arg(self.data()).status()?;
+        ensure!(copied.success(), "{} could not be copied", copy.display());
+        if let Some(user) = &self.user {
+            let owner = format!("{}:{}", user.uid, user.gid);
+            let given = Command::new("chown").args(["--recursive", &owner]).arg(self.data()).status()?;
+            ensure!(given.success(), "the copy could not be given to the server's user");
+        }
+        self.launch()
+    }
+
     /// In good order: open transactions are rolled back, a checkpoint is written.
     pub fn stop(&mut self) -> Result<()> {
         // SIGINT is PostgreSQL's "fast" shutdown.

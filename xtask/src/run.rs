@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{postgres, tools};
+use crate::{packages, tools};
 
 /// The full-volume proofs and what each shows.
 const PROOFS: &[(&str, &str)] = &[
@@ -22,7 +22,8 @@ const BENCHMARKS: &[(&str, &str)] = &[("http", "bench"), ("storage", "bench_stor
 
 /// Unit and scenario tests, then what needs other people's tools.
 pub(crate) fn test() -> Result<()> {
-    postgres::install()?;
+    packages::postgresql()?;
+    packages::sqlite3()?;
     if tools::has("cargo-nextest") {
         step("tests", with_postgres(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]))?;
     } else {
@@ -44,7 +45,7 @@ pub(crate) fn prove(name: Option<&str>) -> Result<()> {
         }
         return Ok(());
     };
-    postgres::install()?;
+    packages::postgresql()?;
     step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
     step(
         name,
@@ -61,7 +62,7 @@ pub(crate) fn bench(name: Option<&str>) -> Result<()> {
             BENCHMARKS.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ")
         );
     }
-    postgres::install()?;
+    packages::postgresql()?;
     step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
     for (name, program) in chosen {
         let run = ["run", "--release", "--locked", "--package", "lienthong-contract-tests", "--bin", program];

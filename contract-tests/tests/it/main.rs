@@ -1,6 +1,7 @@
 //! Promises, checked: one module a subject.
 
 mod architecture;
+mod backup;
 mod bad_input;
 mod conversation;
 mod documents;

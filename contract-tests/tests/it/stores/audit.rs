@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use lienthong::audit::store::AuditStore;
 use lienthong::audit::{Draft, Frontier, Kind, Outcome, Recorder, leaf_hash};
 use lienthong::replicas::Leadership;
 use lienthong::storage::StoreError;
@@ -16,16 +17,16 @@ use super::writes::{put, record};
 use super::{Stores, eventually, on_both_engines, only_on_postgres};
 
 /// Checks every tree against its records, and returns how many records there are.
-async fn sound_records(stores: &Stores) -> u64 {
+pub(crate) async fn sound_records(audit: &dyn AuditStore) -> u64 {
     let mut count = 0;
-    for shard in stores.audit.shards().await.unwrap() {
+    for shard in audit.shards().await.unwrap() {
         let mut rebuilt = Frontier::default();
-        for (index, record) in (0..).zip(stores.audit.records(&shard, 0, 100_000).await.unwrap()) {
+        for (index, record) in (0..).zip(audit.records(&shard, 0, 100_000).await.unwrap()) {
             assert_eq!(record.index, index, "no index is missing, none is there twice");
             assert_eq!(record.leaf_hash, leaf_hash(&record.bytes));
             rebuilt.append(record.leaf_hash);
         }
-        assert_eq!(stores.audit.head(&shard).await.unwrap(), (rebuilt.size() > 0).then_some(rebuilt.clone()));
+        assert_eq!(audit.head(&shard).await.unwrap(), (rebuilt.size() > 0).then_some(rebuilt.clone()));
         count += rebuilt.size();
     }
     count
@@ -56,7 +57,7 @@ async fn the_head_is_the_tree_of_the_records_and_writes_that_were_refused_left_n
     let refused = results.iter().filter(|result| **result == Err(StoreError::Conflict)).count();
     assert_eq!((refused, results.iter().filter(|result| result.is_ok()).count()), (67, 133));
     place_all(stores, stores.lead().await).await;
-    assert_eq!(sound_records(stores).await, 134);
+    assert_eq!(sound_records(&*stores.audit).await, 134);
     assert_eq!(stores.log().await.iter().filter(|record| record["op"] == "test").count(), 66);
 }
 
@@ -86,7 +87,7 @@ async fn each_half_year_has_a_tree_of_its_own(stores: Stores) {
     }
     place_all(&stores, stores.lead().await).await;
     assert_eq!(stores.audit.shards().await.unwrap(), ["test/audit/2026h1", "test/audit/2026h2"]);
-    assert_eq!(sound_records(&stores).await, 20);
+    assert_eq!(sound_records(&*stores.audit).await, 20);
     assert_eq!(stores.audit.head("test/audit/2026h1").await.unwrap().unwrap().size(), 7);
     assert_eq!(stores.audit.head("test/audit/2027h1").await.unwrap(), None);
 }
@@ -112,7 +113,7 @@ async fn the_records_of_a_dossier_keep_the_order_of_its_writes(stores: Stores) {
         }
     }
     let log = stores.log().await;
-    assert_eq!((log.len(), sound_records(&stores).await), (120, 120));
+    assert_eq!((log.len(), sound_records(&*stores.audit).await), (120, 120));
     for dossier in &log[..6] {
         let of_it = log.iter().filter(|record| record["subject"] == dossier["subject"]);
         let told: Vec<i64> = of_it.map(|record| record["outcome"]["code"].as_str().unwrap().parse().unwrap()).collect();
@@ -123,13 +124,13 @@ async fn the_records_of_a_dossier_keep_the_order_of_its_writes(stores: Stores) {
 async fn records_wait_for_their_places_and_are_counted_while_they_wait(stores: Stores) {
     append(&stores, 12).await;
     assert_eq!(stores.audit.unplaced().await.unwrap(), 12);
-    assert_eq!(sound_records(&stores).await, 0, "without places they are not in the tree");
+    assert_eq!(sound_records(&*stores.audit).await, 0, "without places they are not in the tree");
     let leadership = stores.lead().await;
     for (placed, left) in [(5, 7), (5, 2), (2, 0), (0, 0)] {
         assert_eq!(stores.audit.place(leadership, 5).await.unwrap(), placed);
         assert_eq!(stores.audit.unplaced().await.unwrap(), left);
     }
-    assert_eq!(sound_records(&stores).await, 12);
+    assert_eq!(sound_records(&*stores.audit).await, 12);
 }
 
 /// The leader's time ends, and the other one takes its place.
@@ -158,10 +159,10 @@ async fn a_leader_that_was_replaced_gives_no_place(stores: Stores) {
     ];
     for leadership in made_up {
         assert_eq!(stores.audit.place(leadership, 5).await, Err(StoreError::NotApplicable), "{leadership:?}");
-        assert_eq!((stores.audit.unplaced().await.unwrap(), sound_records(&stores).await), (3, 2));
+        assert_eq!((stores.audit.unplaced().await.unwrap(), sound_records(&*stores.audit).await), (3, 2));
     }
     assert_eq!(beside.audit.place(new, 5).await.unwrap(), 3);
-    assert_eq!(sound_records(&stores).await, 5);
+    assert_eq!(sound_records(&*stores.audit).await, 5);
 }
 
 async fn a_leader_whose_time_is_over_gives_no_place_even_before_it_is_replaced(stores: Stores) {
@@ -191,7 +192,7 @@ async fn an_old_and_a_new_leader_at_the_same_time_do_not_fork_the_tree(stores: S
     append(&beside, 50).await;
     place_all(&beside, new).await;
     assert_eq!(last_of_the_old.await.unwrap(), StoreError::NotApplicable);
-    assert_eq!(sound_records(&stores).await, 250);
+    assert_eq!(sound_records(&*stores.audit).await, 250);
 }
 
 async fn the_same_leader_twice_at_the_same_time_does_not_fork_the_tree(stores: Stores) {
@@ -204,7 +205,7 @@ async fn the_same_leader_twice_at_the_same_time_does_not_fork_the_tree(stores: S
         }
     });
     join_all(placing).await;
-    assert_eq!(sound_records(&stores).await, 200);
+    assert_eq!(sound_records(&*stores.audit).await, 200);
 }
 
 async fn replicas_that_take_turns_in_leading_place_every_record_once(stores: Stores) {
@@ -229,7 +230,7 @@ async fn replicas_that_take_turns_in_leading_place_every_record_once(stores: Sto
     }
     writers.join_all().await;
     leaders.join_all().await;
-    assert_eq!(sound_records(&stores).await, 300);
+    assert_eq!(sound_records(&*stores.audit).await, 300);
     assert!(stores.count("SELECT epoch FROM lease").await > 3, "they took turns");
 }
 
@@ -240,7 +241,7 @@ async fn a_record_that_was_changed_before_it_had_its_place_is_not_placed_and_tha
     outsider.execute("UPDATE audit_pending SET record = record || '\\x20' WHERE seq = 2", &[]).await.unwrap();
     let error = stores.audit.place(leadership, 5).await.unwrap_err().to_string();
     assert!(error.contains("audit_pending 2") && error.contains("not the one that was hashed"), "{error}");
-    assert_eq!((stores.audit.unplaced().await.unwrap(), sound_records(&stores).await), (3, 0));
+    assert_eq!((stores.audit.unplaced().await.unwrap(), sound_records(&*stores.audit).await), (3, 0));
 }
 
 async fn a_head_that_someone_else_moves_meanwhile_is_noticed(stores: Stores) {
@@ -255,7 +256,7 @@ async fn a_head_that_someone_else_moves_meanwhile_is_noticed(stores: Stores) {
     stores.place.outsider().await.batch_execute(meddle).await.unwrap();
     let error = stores.audit.place(leadership, 5).await.unwrap_err().to_string();
     assert!(error.contains("moved by someone else"), "{error}");
-    assert_eq!((stores.audit.unplaced().await.unwrap(), sound_records(&stores).await), (1, 1));
+    assert_eq!((stores.audit.unplaced().await.unwrap(), sound_records(&*stores.audit).await), (1, 1));
 }
 
 on_both_engines! {

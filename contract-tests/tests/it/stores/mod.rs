@@ -1,6 +1,6 @@
 //! What every topic's store promises, on both engines: one suite a topic, each test once an engine.
 
-mod audit;
+pub(crate) mod audit;
 mod batches;
 mod dossier_list;
 mod dossiers;
