@@ -120,18 +120,26 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         let child = self.command()?.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let mut program = Program(child);
         loop {
-            if ready(&self.url()).await.is_ok() {
+            // Asked again soon: one request that is not answered must not take all of the time.
+            let asked = tokio::time::timeout(Duration::from_secs(2), ready(&self.url())).await;
+            if matches!(asked, Ok(Ok(_))) {
                 return Ok((program, started.elapsed()));
             }
             if let Some(status) = program.0.try_wait()? {
-                let log = std::fs::read_to_string(self.folder().join("gateway.log")).unwrap_or_default();
-                bail!("the gateway ended with {status}: {log}");
+                bail!("the gateway ended with {status}: {}", self.log());
             }
             if started.elapsed() > Duration::from_secs(30) {
-                bail!("the gateway is not ready after 30 s");
+                bail!("the gateway is not ready after 30 s: {}", self.log());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// The end of what the program has logged.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder().join("gateway.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
     }
 }
 

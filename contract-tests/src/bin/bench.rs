@@ -93,13 +93,11 @@ async fn accepts(url: &str) -> Result<Accepts> {
                 // A client of its own is a connection of its own.
                 let client = reqwest::Client::builder().no_proxy().build()?;
                 let mut times = Vec::new();
-                let mut n = 0_u32;
-                while started.elapsed() < ACCEPT_FOR {
-                    times.push(
-                        put(&client, &url, &format!("H15.50-2611{:02}-{n:07}", connection % 28 + 1), connection)
-                            .await?,
-                    );
-                    n += 1;
+                for n in 0.. {
+                    if started.elapsed() >= ACCEPT_FOR {
+                        break;
+                    }
+                    times.push(put(&client, &url, &code("H15.50-261101", connection, n), connection).await?);
                 }
                 anyhow::Ok(times)
             })
@@ -114,6 +112,11 @@ async fn accepts(url: &str) -> Result<Accepts> {
     let counted = ready(url).await?;
     println!("  stored: {}", counted["outbox"]);
     Ok(Accepts { rate, p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] })
+}
+
+/// No two requests are for one dossier.
+fn code(agency_and_day: &str, connection: usize, n: usize) -> String {
+    format!("{agency_and_day}-{:07}", connection * 100_000 + n)
 }
 
 async fn put(client: &reqwest::Client, url: &str, code: &str, mark: usize) -> Result<Duration> {
@@ -135,7 +138,7 @@ async fn deliveries(url: &str, sandbox: &Sandbox) -> Result<f64> {
             tokio::spawn(async move {
                 let client = reqwest::Client::builder().no_proxy().build()?;
                 for n in 0..300 {
-                    put(&client, &url, &format!("H15.61-26{:02}01-{n:07}", connection % 12 + 1), connection).await?;
+                    put(&client, &url, &code("H15.61-261101", connection, n), connection).await?;
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
                 anyhow::Ok(())
