@@ -17,6 +17,8 @@ const CALLERS: usize = 256;
 /// Of one measurement. Machines are never quiet: each is taken several times, in turns, and the median is told.
 const FOR: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 5;
+/// Of measurements that take a fraction of a second: one in ten meets the disk while it is busy with something else.
+const SHORT_ROUNDS: usize = 12;
 /// Items of a measurement beside stored rows: few enough not to change their number much.
 const BESIDE: usize = 10_000;
 /// Rows in a bare transaction, as the reference measurements have it.
@@ -26,6 +28,7 @@ const POSTGRES_BATCH: usize = 256;
 #[tokio::main]
 async fn main() -> Result<()> {
     let most_rows: usize = std::env::args().nth(1).map_or(Ok(1_000_000), |rows| rows.parse())?;
+    let sizes = || [10_000, 100_000, 1_000_000].into_iter().filter(|rows| *rows <= most_rows);
     println!("── SQLite");
     let mut report = Report::default();
     for _ in 0..ROUNDS {
@@ -34,7 +37,11 @@ async fn main() -> Result<()> {
         report.round(&Stores::on_sqlite().await?).await?;
     }
     report.print();
-    growth(&Stores::on_sqlite().await?, most_rows).await?;
+    let mut grown = Vec::new();
+    for rows in sizes() {
+        grown.push((rows, Stores::on_sqlite().await?));
+    }
+    growth(grown).await?;
 
     println!("── PostgreSQL");
     let server = tokio::task::spawn_blocking(Server::start).await??;
@@ -49,7 +56,11 @@ async fn main() -> Result<()> {
     }
     report.print();
     replicas.print();
-    growth(&Stores::on_postgres(&fresh_database(&server.connection_string()).await?).await?, most_rows).await
+    let mut grown = Vec::new();
+    for rows in sizes() {
+        grown.push((rows, Stores::on_postgres(&fresh_database(&server.connection_string()).await?).await?));
+    }
+    growth(grown).await
 }
 
 /// What was measured in each round, a second.
@@ -92,10 +103,14 @@ struct Replicas {
 }
 
 impl Replicas {
+    /// One, two, two, one: what comes later finds more rows.
     async fn round(&mut self, stores: &Stores, other: &Stores) -> Result<()> {
         self.one.push(stores.accepts(CALLERS, FOR).await?);
-        let both = tokio::try_join!(stores.accepts(CALLERS / 2, FOR), other.accepts(CALLERS / 2, FOR))?;
-        self.two.push(both.0 + both.1);
+        for _ in 0..2 {
+            let both = tokio::try_join!(stores.accepts(CALLERS / 2, FOR), other.accepts(CALLERS / 2, FOR))?;
+            self.two.push(both.0 + both.1);
+        }
+        self.one.push(stores.accepts(CALLERS, FOR).await?);
         Ok(())
     }
 
@@ -105,25 +120,30 @@ impl Replicas {
     }
 }
 
-/// Accepts and claims beside more and more stored rows, all of them still waiting.
-async fn growth(stores: &Stores, most_rows: usize) -> Result<()> {
-    let mut first = None;
-    for rows in [10_000, 100_000, 1_000_000].into_iter().filter(|rows| *rows <= most_rows) {
-        stores.fill_up_to(rows).await?;
-        // What filling has left to the disk is not what is measured.
-        tokio::task::spawn_blocking(rustix::fs::sync).await?;
-        let (mut accepted, mut claimed) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+/// Accepts and claims beside more and more stored rows, all of them still waiting: a store of each size, in turns.
+async fn growth(stores: Vec<(usize, Stores)>) -> Result<()> {
+    for (rows, stores) in &stores {
+        stores.fill_up_to(*rows).await?;
+    }
+    // What filling has left to the disk is not what is measured.
+    tokio::task::spawn_blocking(rustix::fs::sync).await?;
+    let mut measured = vec![(Vec::new(), Vec::new()); stores.len()];
+    for _ in 0..SHORT_ROUNDS {
+        for ((_, stores), (accepted, claimed)) in stores.iter().zip(&mut measured) {
             accepted.push(stores.accepts_of(BESIDE, CALLERS).await?);
             claimed.push(stores.claims_of(BESIDE).await?);
         }
-        let (accept_first, claim_first) = *first.get_or_insert((median(&accepted), median(&claimed)));
+    }
+    let Some((accept_first, claim_first)) = measured.first().map(|first| (median(&first.0), median(&first.1))) else {
+        return Ok(());
+    };
+    for ((rows, _), (accepted, claimed)) in stores.iter().zip(&measured) {
         println!(
             "beside {rows} rows: accepts {} ({:.2} of the first), claim and outcome {} ({:.2})",
-            told(&accepted),
-            median(&accepted) / accept_first,
-            told(&claimed),
-            median(&claimed) / claim_first
+            told(accepted),
+            median(accepted) / accept_first,
+            told(claimed),
+            median(claimed) / claim_first
         );
     }
     Ok(())
