@@ -226,7 +226,17 @@ async fn write_until_accepted(stores: &Stores, operation: Uuid, key: &str, is_fu
     }
 }
 
+/// The readers have connections of their own: they see only what was committed.
+async fn what_was_answered_is_seen_at_once_by_whoever_reads(stores: Stores) {
+    for n in 0..300 {
+        let code = format!("d{n}");
+        dossier(&stores, &code).await;
+        assert!(stores.dossiers.find(&code).await.unwrap().is_some(), "{code} was answered and is not there");
+    }
+}
+
 on_both_engines! {
+    what_was_answered_is_seen_at_once_by_whoever_reads,
     a_full_state_is_stored_with_its_body_its_delivery_and_its_record,
     a_full_state_that_comes_too_late_is_a_conflict_and_leaves_nothing,
     a_revision_of_a_dossier_that_is_not_there_is_a_conflict,

@@ -13,6 +13,7 @@ mod migrations;
 mod outbox;
 mod postgres;
 mod replicas;
+mod sqlite;
 mod upstream_sessions;
 mod writes;
 
