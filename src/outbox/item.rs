@@ -77,6 +77,22 @@ impl Item {
     pub fn identity_key(&self) -> String {
         format!("{}/{}/{}/{}", self.route, self.lane, self.kind, self.ordinal)
     }
+
+    /// Whether whoever claims it sends it; of an unknown outcome it is only asked what became of it.
+    pub fn is_to_be_sent(&self) -> bool {
+        self.status != Status::Unknown
+    }
+
+    /// As it stands once it is claimed.
+    pub fn lease(&mut self, now: Timestamp, until: Timestamp) {
+        if self.is_to_be_sent() {
+            self.status = Status::Sending;
+            self.attempts += 1;
+        }
+        self.fence += 1;
+        self.due_at = Some(until);
+        self.first_tried_at = self.first_tried_at.or(Some(now));
+    }
 }
 
 /// A claimed item: a lease is held under its fence until `due_at`.

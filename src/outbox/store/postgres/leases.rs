@@ -18,14 +18,10 @@ pub(super) async fn take_leases(
     recorder: &Recorder,
 ) -> Result<(), StoreError> {
     for item in items.iter_mut() {
-        if item.status != Status::Unknown {
+        if item.is_to_be_sent() {
             transaction.audit(narrate::record(recorder, item, Status::Sending, &Event::Send)?);
-            item.status = Status::Sending;
-            item.attempts += 1;
         }
-        item.fence += 1;
-        item.due_at = Some(until);
-        item.first_tried_at = item.first_tried_at.or(Some(now));
+        item.lease(now, until);
     }
     let sql = "UPDATE outbox SET status = new.status, attempts = new.attempts, fence = new.fence, holder = $5, due_at = $6, \
                updated_at = $7, first_tried_at = coalesce(first_tried_at, $7) \

@@ -17,15 +17,10 @@ pub(super) fn take_lease(
     until: Timestamp,
     recorder: &Recorder,
 ) -> Result<(), StoreError> {
-    let is_attempt = item.status != Status::Unknown;
-    if is_attempt {
+    if item.is_to_be_sent() {
         transaction.audit(narrate::record(recorder, item, Status::Sending, &Event::Send)?);
-        item.status = Status::Sending;
-        item.attempts += 1;
     }
-    item.fence += 1;
-    item.due_at = Some(until);
-    item.first_tried_at = item.first_tried_at.or(Some(now));
+    item.lease(now, until);
     transaction
         .connection
         .prepare_cached(
