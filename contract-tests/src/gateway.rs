@@ -1,5 +1,6 @@
 //! A gateway to test: in this process, or as the real program that can be killed.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -7,26 +8,33 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use lienthong::access::Scope;
+use lienthong::access::administer::{NewProof, Refused};
 use lienthong::adapters::CARDS;
 use lienthong::config::{self, Loaded};
-use lienthong::wiring::Gateway;
-use lienthong_domain::time::SystemClock;
+use lienthong::wiring::{Gateway, Stores};
+use lienthong_domain::catalogue::AgencyCode;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::{Clock, SystemClock};
 use lienthong_sandbox::PortalSettings;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
-/// The key of the client that may write for all of province H15.
-pub const KEY: &str = "test-only-key-of-the-province-0123456789abcdef";
-/// The key of a client that may write for H15.61 and below only.
-pub const WARD_KEY: &str = "test-only-key-of-a-ward-0123456789abcdef0123";
+/// The client that may write for all of province H15.
+pub const PROVINCE: &str = "province";
+/// A client that may write for H15.61 and below only.
+pub const WARD: &str = "ward";
 
 /// A configuration file in a folder of its own, with a gateway's data and keys beside it.
 pub struct Deployment {
     folder: TempDir,
     pub file: PathBuf,
     pub address: SocketAddr,
+    /// Of the tests' clients, by their ids.
+    secrets: OnceCell<HashMap<&'static str, String>>,
     /// Held as long as the deployment lives: while its gateway is down, no other test's may take its place.
     _port: File,
 }
@@ -46,7 +54,7 @@ fn reserve_port() -> Result<(SocketAddr, File)> {
 }
 
 impl Deployment {
-    /// `more` is TOML laid over what a test needs: quick retries, two clients, the sandbox as the portal.
+    /// `more` is TOML laid over what a test needs: quick retries, the sandbox as the portal, tokens for a long run.
     pub fn new(portal_url: &str, more: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (address, port) = reserve_port()?;
@@ -62,10 +70,7 @@ agencies = [
     {{ code = "H15.50", name = "Trung tâm", parent = "H15" }},
     {{ code = "H15.61", name = "Phường", parent = "H15" }},
 ]
-clients = [
-    {{ id = "province", agencies = ["H15"], key = "{KEY}" }},
-    {{ id = "ward", agencies = ["H15.61"], key = "{WARD_KEY}" }},
-]
+access = {{ token_lifetime_s = 3600, refresh_ms = 50 }}
 [adapters.portal-dvcqg]
 adapter_url = "{portal_url}"
 madonvi = "{}"
@@ -86,7 +91,7 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         lay_over(&mut settings, more.parse().context("the test's own settings")?);
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, toml::to_string(&settings)?)?;
-        Ok(Self { folder, file, address, _port: port })
+        Ok(Self { folder, file, address, secrets: OnceCell::new(), _port: port })
     }
 
     pub fn folder(&self) -> &Path {
@@ -101,8 +106,50 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         config::load(Some(&self.file), std::iter::empty(), CARDS).map_err(|mistakes| anyhow::anyhow!("{mistakes:?}"))
     }
 
+    /// The tests' clients, added before the gateway first starts.
+    async fn secrets(&self) -> Result<&HashMap<&'static str, String>> {
+        self.secrets.get_or_try_init(|| self.add_clients()).await
+    }
+
+    async fn add_clients(&self) -> Result<HashMap<&'static str, String>> {
+        let (settings, clock): (_, Arc<dyn Clock>) = (self.load()?.settings, Arc::new(SystemClock));
+        let stores = Stores::open(&settings, &clock, settings.storage.migrate_at_start).await?;
+        let administration = stores.administration(&clock);
+        let mut secrets = HashMap::new();
+        for (id, agency) in [(PROVINCE, "H15"), (WARD, "H15.61")] {
+            let client = lienthong::access::Client {
+                id: id.to_owned(),
+                name: id.to_owned(),
+                agencies: vec![AgencyCode::parse(agency).map_err(|refusal| anyhow!(refusal.message.en))?],
+                procedures: Vec::new(),
+                scopes: Scope::ALL.to_vec(),
+                created_at: clock.now(),
+                revoked_at: None,
+            };
+            let added = match administration.add(client, NewProof::Secret).await {
+                // Another replica's deployment was first: one more secret.
+                Err(Refused::Because(_)) => administration.rotate(id, NewProof::Secret, None).await,
+                other => other,
+            };
+            let added = added.map_err(|refused| anyhow!("client {id}: {refused:?}"))?;
+            secrets.insert(id, added.secret.context("a secret was to be made")?);
+        }
+        Ok(secrets)
+    }
+
+    /// The secret of one of the tests' clients.
+    pub async fn secret(&self, id: &str) -> Result<&str> {
+        Ok(self.secrets().await?.get(id).with_context(|| format!("no client {id}"))?)
+    }
+
+    /// A token for one of the tests' clients, from the running gateway.
+    pub async fn token(&self, id: &str) -> Result<String> {
+        token(&self.url(), id, self.secret(id).await?).await
+    }
+
     /// Starts the gateway in this process.
     pub async fn start(&self) -> Result<Gateway> {
+        self.secrets().await?;
         Gateway::start(&self.load()?, CARDS, Arc::new(SystemClock)).await
     }
 
@@ -115,6 +162,7 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
 
     /// Starts the gateway as a program of its own and waits until it is ready; returns how long that took.
     pub async fn spawn(&self) -> Result<(Program, Duration)> {
+        self.secrets().await?;
         let started = Instant::now();
         let log = std::fs::File::options().create(true).append(true).open(self.folder().join("gateway.log"))?;
         let child = self.command()?.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
@@ -213,6 +261,14 @@ pub fn program() -> Result<&'static Path> {
         executable.ok_or_else(|| "cargo build made no program".to_owned())
     });
     built.as_deref().map_err(|reason| anyhow::anyhow!("{reason}"))
+}
+
+/// A token for a client that proves itself by its secret.
+pub async fn token(url: &str, id: &str, secret: &str) -> Result<String> {
+    let request = client().post(format!("{url}/oauth/token")).basic_auth(id, Some(secret));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let answer: Value = request.body("grant_type=client_credentials").send().await?.error_for_status()?.json().await?;
+    answer["access_token"].as_str().map(str::to_owned).context("no access_token")
 }
 
 /// What `/readyz` says.

@@ -12,7 +12,7 @@ use lienthong_sandbox::{Effect, LedgerEntry};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::gateway::{KEY, client};
+use crate::gateway::client;
 
 /// How much is sent.
 #[derive(Debug, Clone)]
@@ -45,17 +45,17 @@ impl Load {
     }
 
     /// Sends everything; a message is repeated, with its own key, until it is acknowledged.
-    pub async fn play(&self, url: &str) -> Result<Ledger> {
-        self.play_to_any(&[url.to_owned()]).await
+    pub async fn play(&self, url: &str, token: &str) -> Result<Ledger> {
+        self.play_to_any(&[url.to_owned()], token).await
     }
 
     /// The same to several gateways, each attempt to any of them, as behind a balancer that knows nothing.
-    pub async fn play_to_any(&self, urls: &[String]) -> Result<Ledger> {
-        let urls: Arc<[String]> = urls.into();
+    pub async fn play_to_any(&self, urls: &[String], token: &str) -> Result<Ledger> {
+        let (urls, token): (Arc<[String]>, Arc<str>) = (urls.into(), token.into());
         let mut told = stream::iter(1..=self.dossiers)
             .map(|number| {
-                let (urls, load) = (Arc::clone(&urls), self.clone());
-                tokio::spawn(async move { load.tell(&urls, number).await })
+                let (urls, token, load) = (Arc::clone(&urls), Arc::clone(&token), self.clone());
+                tokio::spawn(async move { load.tell(&urls, &token, number).await })
             })
             .buffer_unordered(self.connections);
         let mut ledger = Ledger::with_capacity(self.dossiers);
@@ -66,7 +66,7 @@ impl Load {
         Ok(ledger)
     }
 
-    async fn tell(&self, urls: &[String], number: usize) -> Result<(String, Vec<Acknowledged>)> {
+    async fn tell(&self, urls: &[String], token: &str, number: usize) -> Result<(String, Vec<Acknowledged>)> {
         let code = self.code(number);
         let mut acknowledged = Vec::new();
         for n in 0..self.states {
@@ -74,7 +74,7 @@ impl Load {
             let mark = format!("state {}", n + 1);
             let path = format!("/v1/dossiers/{code}");
             let body = dossier(state, &mark);
-            send(urls, |url| client().put(format!("{url}{path}")).json(&body)).await?;
+            send(urls, token, |url| client().put(format!("{url}{path}")).json(&body)).await?;
             acknowledged.push(Acknowledged { mark, at: Timestamp::now() });
             if self.with_steps {
                 let mark = format!("step {}", n + 1);
@@ -82,7 +82,7 @@ impl Load {
                 let body = step(state, &mark);
                 let post =
                     |url: &str| client().post(format!("{url}{path}/steps")).header("Idempotency-Key", &key).json(&body);
-                send(urls, post).await?;
+                send(urls, token, post).await?;
                 acknowledged.push(Acknowledged { mark, at: Timestamp::now() });
             }
         }
@@ -110,13 +110,13 @@ pub fn step(state: &str, content: &str) -> Value {
 }
 
 /// Until there is an answer that means yes. A lost connection or a 503 means "again"; any other refusal ends the test.
-async fn send(urls: &[String], request: impl Fn(&str) -> reqwest::RequestBuilder) -> Result<()> {
+async fn send(urls: &[String], token: &str, request: impl Fn(&str) -> reqwest::RequestBuilder) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
     // One that is paused must not hold a sender up for long while there are others.
     let patience = Duration::from_secs(if urls.len() > 1 { 3 } else { 30 });
     loop {
         let url = &urls[fastrand::usize(..urls.len())];
-        match request(url).bearer_auth(KEY).timeout(patience).send().await {
+        match request(url).bearer_auth(token).timeout(patience).send().await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
             Ok(answer)
                 if answer.status() == StatusCode::SERVICE_UNAVAILABLE || answer.status() == StatusCode::CONFLICT => {}

@@ -1,6 +1,15 @@
-//! Who may call, for which agencies, and how a repeated request is recognised.
+//! Who may call, proved how, for what; and how a repeated request is recognised.
 
-mod clients;
+pub mod administer;
+mod authenticate;
+mod certificate;
+pub mod client;
 pub mod idempotency;
+pub mod oauth;
+pub mod register;
+pub mod store;
+pub mod tokens;
 
-pub use clients::{Caller, Client, Clients, authenticate};
+pub use authenticate::{Access, Caller, Identity, authenticate};
+pub use certificate::PeerCertificate;
+pub use client::{Client, Scope};

@@ -14,11 +14,6 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    if loaded.settings.clients.is_empty() {
-        eprintln!(
-            "\nChưa có hệ thống địa phương nào được phép gọi: thêm [[clients]]. / No client may call: add [[clients]]."
-        );
-    }
     Ok(())
 }
 

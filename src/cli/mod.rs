@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
 mod check_config;
+mod client;
 mod demo;
 mod healthcheck;
 mod migrate;
@@ -44,6 +45,9 @@ enum Command {
     CheckConfig,
     /// Đưa cơ sở dữ liệu lên lược đồ của bản này / Bring the database to this version's schema
     Migrate,
+    /// Các hệ thống địa phương được gọi cổng / The local systems that may call
+    #[command(subcommand)]
+    Client(client::Command),
     /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -75,6 +79,7 @@ pub fn run() -> ExitCode {
             Command::Sandbox(options) => sandbox::run(options).await,
             Command::CheckConfig => check_config::run(&load(&arguments)?),
             Command::Migrate => migrate::run(&load(&arguments)?).await,
+            Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
             Command::Openapi => openapi::run().await,

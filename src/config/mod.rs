@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use layers::{Source, SourcedValue};
 pub use settings::{
-    AgencySettings, ClientSettings, DossierSettings, Engine, HttpSettings, LogSettings, OutboxSettings,
+    AccessSettings, AgencySettings, DossierSettings, Engine, HttpSettings, LogSettings, OutboxSettings,
     ProcedureSettings, Settings, StatusMapSettings, StorageSettings,
 };
 

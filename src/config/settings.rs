@@ -57,6 +57,7 @@ section! {
     Settings {
         deployment: DeploymentSettings,
         server: ServerSettings,
+        access: AccessSettings,
         http: HttpSettings,
         storage: StorageSettings,
         replicas: ReplicaSettings,
@@ -70,13 +71,15 @@ section! {
         #[deserr(default)]
         agencies: Vec<AgencySettings>,
         #[deserr(default)]
-        clients: Vec<ClientSettings>,
-        #[deserr(default)]
         status_maps: Vec<StatusMapSettings>,
     }
 }
 section! { DeploymentSettings { name: String } }
-section! { ServerSettings { listen: String, drain_ms: u64 } }
+section! { ServerSettings { listen: String, public_url: String, drain_ms: u64 } }
+section! { AccessSettings {
+    token_lifetime_s: u32, token_key_days: u32, token_key_lead_s: u32, clock_skew_s: u32, remember_token_ms: u32,
+    remembered_tokens: u64, refresh_ms: u64,
+} }
 section! { HttpSettings { body_bytes: usize, request_timeout_ms: u64, header_read_timeout_ms: u64, concurrent_requests: usize } }
 section! { StorageSettings {
     engine: Engine, keys_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
@@ -111,7 +114,6 @@ section! { AgencySettings {
     #[deserr(default)] valid_from: Option<Day>,
     #[deserr(default)] valid_to: Option<Day>,
 } }
-section! { ClientSettings { id: String, agencies: Vec<AgencyCode>, key: Secret } }
 section! { StatusMapSettings { agency: AgencyCode, entries: Vec<StatusMapLine> } }
 section! { StatusMapLine {
     status: String,
@@ -143,8 +145,8 @@ impl Settings {
             Ok(address) => must(
                 address.ip().is_loopback(),
                 "/server/listen",
-                "Khóa tĩnh không có TLS chỉ được dùng trên loopback (127.0.0.1 hoặc [::1]).",
-                "Static keys without TLS may only be used on loopback (127.0.0.1 or [::1]).",
+                "Chưa có TLS thì chỉ được nghe trên loopback (127.0.0.1 hoặc [::1]).",
+                "Without TLS it may only listen on loopback (127.0.0.1 or [::1]).",
             ),
             Err(_) => must(
                 false,
@@ -212,10 +214,10 @@ impl Settings {
         let percent = self.storage.sqlite.least_free_percent;
         must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
         self.check_engine(&mut must);
+        self.check_access(&mut must);
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_agencies(&mut wrong);
-        self.check_clients(&mut wrong);
         let mut seen = HashSet::new();
         for (n, procedure) in self.procedures.iter().enumerate() {
             if !seen.insert(procedure.code.national().unwrap_or(procedure.code.original())) {
@@ -226,6 +228,33 @@ impl Settings {
             wrong.append(maps);
         }
         wrong.into_result(())
+    }
+
+    fn check_access(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
+        let url = &self.server.public_url;
+        let is_loopback = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+            .iter()
+            .any(|start| url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+        let is_bare =
+            url.split("://").nth(1).is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', ' ']));
+        must(
+            is_bare && (url.starts_with("https://") || is_loopback),
+            "/server/public_url",
+            "Cần https://máy[:cổng], không có đường dẫn; http chỉ cho 127.0.0.1, [::1] hoặc localhost.",
+            "https://host[:port] is needed, without a path; http only for 127.0.0.1, [::1] or localhost.",
+        );
+        let access = &self.access;
+        let mut within = |name: &str, value: u64, least: u64, most: u64| {
+            let (vi, en) = (format!("Từ {least} đến {most}."), format!("From {least} to {most}."));
+            must((least..=most).contains(&value), &format!("/access/{name}"), &vi, &en);
+        };
+        within("token_lifetime_s", access.token_lifetime_s.into(), 5, 3600);
+        within("token_key_days", access.token_key_days.into(), 1, 366);
+        within("token_key_lead_s", access.token_key_lead_s.into(), 1, 86_400);
+        within("clock_skew_s", access.clock_skew_s.into(), 0, 300);
+        within("remember_token_ms", access.remember_token_ms.into(), 0, 30_000);
+        within("remembered_tokens", access.remembered_tokens, 1, 10_000_000);
+        within("refresh_ms", access.refresh_ms, 10, 10_000);
     }
 
     fn check_engine(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
@@ -284,52 +313,6 @@ impl Settings {
                         );
                         break;
                     }
-                }
-            }
-        }
-        for (n, client) in self.clients.iter().enumerate() {
-            for (m, code) in client.agencies.iter().enumerate() {
-                if !parents.contains_key(code) {
-                    wrong.push(
-                        format!("/clients/{n}/agencies/{m}"),
-                        Refusal::new(
-                            "value",
-                            "Không có cơ quan này trong [[agencies]].",
-                            "There is no such agency in [[agencies]].",
-                        ),
-                    );
-                }
-            }
-        }
-    }
-
-    fn check_clients(&self, wrong: &mut InvalidFields) {
-        let mut seen = HashMap::new();
-        for (n, client) in self.clients.iter().enumerate() {
-            let id_is_sound = (1..=64).contains(&client.id.len())
-                && client.id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
-            if !id_is_sound {
-                wrong.push(
-                    format!("/clients/{n}/id"),
-                    Refusal::new("value", "1 đến 64 chữ cái, chữ số, . _ -", "1 to 64 letters, digits, . _ -"),
-                );
-            }
-            if client.key.expose().len() < 32 {
-                wrong.push(
-                    format!("/clients/{n}/key"),
-                    Refusal::new(
-                        "value",
-                        "Khóa cần ít nhất 32 ký tự ngẫu nhiên.",
-                        "A key needs at least 32 random characters.",
-                    ),
-                );
-            }
-            for (what, value) in [("id", client.id.clone()), ("key", client.key.expose().to_owned())] {
-                if seen.insert((what, value), n).is_some() {
-                    wrong.push(
-                        format!("/clients/{n}/{what}"),
-                        Refusal::new("value", "Trùng với hệ thống khác.", "Another client has the same."),
-                    );
                 }
             }
         }

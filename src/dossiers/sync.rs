@@ -57,6 +57,12 @@ impl Dossiers {
         if !client.covers(&code.agency(), &self.agencies, self.clock.now().date_in_vietnam()) {
             return Err(agency_not_allowed());
         }
+        if !client.may_use(&dossier.procedure_code) {
+            return Err(Problem::new(Code::ProcedureNotAllowed).detail(
+                "Hệ thống này không được gửi hồ sơ của thủ tục trong procedureCode.",
+                "This client may not send dossiers of the procedure in procedureCode.",
+            ));
+        }
         self.check_procedure(&dossier)?;
         let content = serde_json::to_vec(&dossier).map_err(StoreError::failed)?;
         let digest = self.keys.digest(&[b"dossier", &content]);

@@ -6,3 +6,4 @@ pub mod layers;
 pub mod openapi;
 pub mod problem;
 pub mod router;
+pub mod rules;

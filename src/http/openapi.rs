@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use super::problem::Code;
+use crate::access::Scope;
+use crate::access::oauth::http::TOKEN_PATH;
 
 /// The version of the API, sent in every answer as `API-Version`.
 pub const API_VERSION: &str = "1.0.0";
@@ -25,11 +27,11 @@ pub const API_VERSION: &str = "1.0.0";
     tags(
         (name = "dossiers", description = "Hồ sơ và tiến độ. / Dossiers and their steps."),
         (name = "operations", description = "Việc gửi ra ngoài tỉnh. / What leaves the province."),
+        (name = "access", description = "Mã truy cập. / Access tokens."),
         (name = "service", description = "Tình trạng dịch vụ. / State of the service."),
     ),
     modifiers(&Security),
     components(schemas(ProblemDocument)),
-    security(("clientKey" = []))
 )]
 pub struct Document;
 
@@ -37,12 +39,18 @@ struct Security;
 
 impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("Khóa của hệ thống địa phương. / The local system's key."))
-            .build();
+        let scopes = Scopes::from_iter(Scope::ALL.iter().map(|scope| (scope.as_str(), scope.vietnamese())));
+        let flow = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes));
+        let description = "Mã truy cập lấy từ /oauth/token. / An access token from /oauth/token.";
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("clientKey", SecurityScheme::Http(scheme));
+        let token = SecurityScheme::OAuth2(OAuth2::with_description([flow], description));
+        components.add_security_scheme("accessToken", token);
+        let certificate = SecurityScheme::MutualTls {
+            description: Some("Chứng thư TLS của hệ thống địa phương. / The local system's TLS certificate.".into()),
+            deprecated: None,
+            extensions: None,
+        };
+        components.add_security_scheme("clientCertificate", certificate);
     }
 }
 

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use lienthong_domain::invalid::{InvalidField, InvalidFields, Message, Refusal};
 
 use super::layers::RequestId;
@@ -50,6 +50,12 @@ codes! {
     IdempotencyKeyReused = "idempotency.key_reused", UNPROCESSABLE_ENTITY, "Idempotency-Key đã dùng cho nội dung khác", "The Idempotency-Key was used with other content";
     IdempotencyInFlight = "idempotency.in_flight", CONFLICT, "Yêu cầu cùng Idempotency-Key đang được xử lý", "A request with this Idempotency-Key is being processed";
     Unauthenticated = "access.unauthenticated", UNAUTHORIZED, "Chưa xác thực", "Not authenticated";
+    TokenInvalid = "access.token_invalid", UNAUTHORIZED, "Mã truy cập không được chấp nhận", "The access token is not accepted";
+    TokenExpired = "access.token_expired", UNAUTHORIZED, "Mã truy cập đã hết hạn", "The access token has expired";
+    TokenRevoked = "access.token_revoked", UNAUTHORIZED, "Mã truy cập đã bị thu hồi", "The access token was revoked";
+    CertificateUnknown = "access.certificate_unknown", UNAUTHORIZED, "Chứng thư không thuộc hệ thống nào", "The certificate belongs to no client";
+    ScopeMissing = "access.scope_missing", FORBIDDEN, "Thiếu quyền", "A scope is missing";
+    ProcedureNotAllowed = "access.procedure_not_allowed", FORBIDDEN, "Không được phép gửi thủ tục này", "This procedure is not allowed";
     AgencyNotAllowed = "access.agency_not_allowed", FORBIDDEN, "Không được phép ghi cho cơ quan này", "Writing for this agency is not allowed";
     RouteNotFound = "route.not_found", NOT_FOUND, "Không có địa chỉ này", "There is no such address";
     MethodNotAllowed = "route.method_not_allowed", METHOD_NOT_ALLOWED, "Phương thức không được dùng ở địa chỉ này", "This method is not used at this address";
@@ -171,8 +177,13 @@ impl IntoResponse for Problem {
         if let Some(after) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
-        if self.code == Code::Unauthenticated {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let challenge = match self.code {
+            Code::Unauthenticated | Code::CertificateUnknown => Some("Bearer"),
+            Code::TokenInvalid | Code::TokenExpired | Code::TokenRevoked => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(self);
         response
@@ -223,13 +234,27 @@ impl Language {
     }
 }
 
+/// Marks a refusal whose body has the shape of another standard: it is left as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct AsItIs;
+
+impl IntoResponseParts for AsItIs {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        parts.extensions_mut().insert(self);
+        Ok(parts)
+    }
+}
+
 /// Layer: writes the body of every problem in the reader's language. Refusals that other layers make (no such route,
 /// body too large, a panic) become problems here, so that no 4xx or 5xx leaves in another shape.
 pub async fn localise(request: Request, next: Next) -> Response {
     let language = Language::of_request(request.headers());
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let response = next.run(request).await;
-    if !response.status().is_client_error() && !response.status().is_server_error() {
+    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
+    if !is_refusal || response.extensions().get::<AsItIs>().is_some() {
         return response;
     }
     let problem = match response.extensions().get::<Problem>() {

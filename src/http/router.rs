@@ -6,13 +6,16 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
 use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::health::{self, Health};
 use super::layers::{self, HttpLimits};
 use super::openapi::Document;
 use super::problem::{Code, Problem};
-use crate::access::{Clients, authenticate};
+use super::rules::{self, RuleBook};
+use crate::access::oauth::{self, TokenEndpoint};
+use crate::access::{Access, authenticate};
 use crate::dossiers::{self, Dossiers};
 use crate::outbox::http as operations;
 
@@ -21,7 +24,8 @@ pub struct Topics {
     pub dossiers: Arc<Dossiers>,
     pub operations: Arc<operations::Operations>,
     pub health: Arc<Health>,
-    pub clients: Arc<Clients>,
+    pub access: Arc<Access>,
+    pub token_endpoint: Arc<TokenEndpoint>,
 }
 
 /// The routes that need a client, with their description.
@@ -31,24 +35,41 @@ fn api(topics: &Topics) -> OpenApiRouter {
         .merge(operations::routes(Arc::clone(&topics.operations)))
 }
 
-/// The API document.
-pub fn document(topics: &Topics) -> utoipa::openapi::OpenApi {
-    api(topics).into_openapi()
+/// The routes that give clients their tokens.
+fn open_api(topics: &Topics) -> OpenApiRouter {
+    oauth::http::routes(Arc::clone(&topics.token_endpoint))
+}
+
+/// The API document, and what each of its operations asks of its caller.
+pub fn document(topics: &Topics) -> anyhow::Result<(OpenApiDocument, RuleBook)> {
+    let mut document = api(topics).into_openapi();
+    let book = rules::apply(&mut document).map_err(anyhow::Error::msg)?;
+    let mut open = open_api(topics).into_openapi();
+    rules::open(&mut open);
+    document.merge(open);
+    Ok((document, book))
 }
 
 /// Everything that is served.
-pub fn all(topics: &Topics, limits: &HttpLimits) -> Router {
-    let (api, document) = api(topics).split_for_parts();
-    let json = document.to_json().unwrap_or_default();
+pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
+    let (document, book) = document(topics)?;
+    let json = document.to_json()?;
+    let (api, _) = api(topics).split_for_parts();
+    let (open_api, _) = open_api(topics).split_for_parts();
+    let not_allowed = || async { Problem::new(Code::MethodNotAllowed) };
     let authenticated = api
-        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
+        .method_not_allowed_fallback(not_allowed)
         // Only around what is an API route: an unknown address is 404 whoever asks.
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&topics.clients), authenticate));
+        .route_layer(middleware::from_fn_with_state(Arc::new(book), rules::authorise))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&topics.access), authenticate));
     let open = Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(Arc::clone(&topics.health)))
-        .route("/v1/openapi.json", get(move || async move { openapi(json) }));
-    layers::around(authenticated.merge(open).fallback(|| async { Problem::new(Code::RouteNotFound) }), limits)
+        .route("/v1/openapi.json", get(move || async move { openapi(json) }))
+        .merge(open_api)
+        .method_not_allowed_fallback(not_allowed);
+    let routes = authenticated.merge(open).fallback(|| async { Problem::new(Code::RouteNotFound) });
+    Ok(layers::around(routes, limits))
 }
 
 fn openapi(json: String) -> impl IntoResponse {

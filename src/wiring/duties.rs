@@ -8,6 +8,8 @@ use tokio::sync::watch;
 
 use super::Stores;
 use crate::access::idempotency::Replies;
+use crate::access::tokens::keys::Rotation;
+use crate::access::tokens::rotate::Rotate;
 use crate::config::Settings;
 use crate::replicas::Duty;
 use crate::storage::StoreError;
@@ -16,6 +18,7 @@ use crate::storage::StoreError;
 /// forgets old answers.
 pub(super) fn duties(
     stores: &Arc<Stores>,
+    rotate: Rotate,
     replies: &Arc<Replies>,
     settings: &Settings,
     clock: &Arc<dyn Clock>,
@@ -45,6 +48,14 @@ pub(super) fn duties(
             async move { replies.forget(before).await.map(|forgotten| forgotten > 0) }
         }
     };
+    let rotate = Arc::new(rotate);
+    let assertions = {
+        let (store, clock) = (Arc::clone(&stores.access), Arc::clone(clock));
+        move || {
+            let (store, now) = (Arc::clone(&store), clock.now());
+            async move { store.forget_assertions(now).await.map(|forgotten| forgotten > 0) }
+        }
+    };
     vec![
         Duty {
             name: "orphans",
@@ -56,8 +67,37 @@ pub(super) fn duties(
             every: Duration::from_millis(100),
             turn: Box::new(move |leadership| Box::pin(places(leadership))),
         },
+        Duty {
+            name: "token keys",
+            every: Duration::from_secs(1).max(Duration::from_secs(settings.access.token_key_lead_s.into()) / 100),
+            turn: Box::new(move |_| {
+                let rotate = Arc::clone(&rotate);
+                Box::pin(async move { rotate.turn().await })
+            }),
+        },
+        Duty {
+            name: "used assertions",
+            every: Duration::from_secs(60),
+            turn: Box::new(move |_| Box::pin(assertions())),
+        },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]
+}
+
+/// The rotation of the keys that sign tokens.
+pub(super) fn rotate(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Rotate {
+    let access = &settings.access;
+    Rotate {
+        store: Arc::clone(&stores.access),
+        bodies: Arc::clone(&stores.bodies),
+        recorder: Arc::clone(&stores.recorder),
+        clock: Arc::clone(clock),
+        rotation: Rotation {
+            period_ms: i64::from(access.token_key_days) * 86_400_000,
+            lead_ms: i64::from(access.token_key_lead_s) * 1000,
+            token_ms: i64::from(access.token_lifetime_s + access.clock_skew_s) * 1000,
+        },
+    }
 }
 
 /// Audit records that are given their places in one transaction at most.

@@ -18,12 +18,15 @@ use lienthong_domain::time::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use duties::{duties, keep_house, take_back_orphans};
+use duties::{duties, keep_house, rotate, take_back_orphans};
 use stores::refuse_part_of_a_copy;
 pub use stores::{DATABASE, Stores, migrate, postgres_settings};
 
+use crate::access::Access;
 use crate::access::idempotency::{self, Replies};
-use crate::access::{Client, Clients};
+use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
+use crate::access::register::Register;
+use crate::access::tokens::TokenSettings;
 use crate::config::{Engine, Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, PortalDelivery};
 use crate::http::health::Health;
@@ -68,7 +71,10 @@ impl Gateway {
         // Asked again: a copy begins only where nobody has joined, and this one has joined now.
         refuse_part_of_a_copy(&stores.database).await?;
         let worker = worker(loaded, cards, &stores, &clock, &member)?;
-        let topics = topics(settings, &stores, &clock)?;
+        // Before anyone is asked for a token: there must be a key to sign it with.
+        let rotate = rotate(settings, &stores, &clock);
+        while rotate.turn().await? {}
+        let topics = topics(settings, &stores, &clock).await?;
         let (end, ended) = watch::channel(false);
         let renew = tokio::spawn(Arc::clone(&member).run(ended));
         if lock.is_some() {
@@ -89,7 +95,7 @@ impl Gateway {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(settings.http.header_read_timeout_ms));
-        let routes = router::all(&topics, &http_limits(settings)).into_make_service();
+        let routes = router::all(&topics, &http_limits(settings))?.into_make_service();
         let serve = tokio::spawn(async move {
             if let Err(error) = server.serve(routes).await {
                 tracing::error!(%error, "the server ended");
@@ -103,9 +109,11 @@ impl Gateway {
             member: Arc::clone(&member),
             // Alone, there is nobody to take the lease from.
             every: if lock.is_some() { Duration::from_secs(60) } else { replica_lease / 5 },
-            duties: duties(&stores, &topics.dossiers.replies, settings, &clock),
+            duties: duties(&stores, rotate, &topics.dossiers.replies, settings, &clock),
         };
         let lead = tokio::spawn(leader.run(stopped.clone()));
+        let register = Arc::clone(&topics.access.register);
+        let watch = tokio::spawn(register.watch(Duration::from_millis(settings.access.refresh_ms), stopped.clone()));
         let keep_house = tokio::spawn(keep_house(stores, stopped));
         tracing::info!(%address, "serving");
         Ok(Self {
@@ -113,7 +121,7 @@ impl Gateway {
             server: handle,
             drain: Duration::from_millis(settings.server.drain_ms),
             stop,
-            tasks: vec![serve, deliver, lead, keep_house],
+            tasks: vec![serve, deliver, lead, watch, keep_house],
             member,
             end,
             renew,
@@ -147,14 +155,29 @@ impl Gateway {
 /// The API document, without starting anything but the topics' stores in a folder that is thrown away.
 pub async fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<utoipa::openapi::OpenApi> {
     let stores = Stores::open(settings, &clock, true).await?;
-    Ok(router::document(&topics(settings, &stores, &clock)?))
+    Ok(router::document(&topics(settings, &stores, &clock).await?)?.0)
 }
 
-fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Topics> {
+async fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Topics> {
     let agencies = Arc::new(settings.agency_register());
-    let clients = settings.clients.iter().map(|client| {
-        (Client { id: client.id.clone(), agencies: client.agencies.clone() }, client.key.expose().to_owned())
-    });
+    let register = Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?;
+    let access = Arc::new(Access::new(
+        Arc::new(register),
+        TokenSettings {
+            issuer: settings.server.public_url.clone(),
+            lifetime_ms: i64::from(settings.access.token_lifetime_s) * 1000,
+            skew_ms: i64::from(settings.access.clock_skew_s) * 1000,
+        },
+        Arc::clone(clock),
+        settings.access.remember_token_ms.into(),
+        settings.access.remembered_tokens,
+    ));
+    let token_endpoint = TokenEndpoint {
+        access: Arc::clone(&access),
+        store: Arc::clone(&stores.access),
+        keys: Arc::clone(&stores.keys),
+        url: format!("{}{TOKEN_PATH}", settings.server.public_url),
+    };
     let dossiers = Dossiers {
         store: dossiers::store::open(&stores.database, &stores.recorder),
         outbox: Arc::clone(&stores.outbox),
@@ -178,7 +201,8 @@ fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> anyho
         dossiers: Arc::new(dossiers),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(Health { outbox: Arc::clone(&stores.outbox), disk: stores.disk.clone() }),
-        clients: Arc::new(Clients::new(clients)),
+        access,
+        token_endpoint: Arc::new(token_endpoint),
     })
 }
 

@@ -9,6 +9,8 @@ use lienthong_adapter_kit::Secret;
 use lienthong_domain::time::Clock;
 
 use super::lock_folder;
+use crate::access::administer::Administration;
+use crate::access::{self, store::AccessStore};
 use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
 use crate::config::{Engine, Settings};
@@ -27,6 +29,7 @@ use crate::storage::{Database, StoreError};
 
 /// The stores of a deployment, open. Commands that only look or decide need nothing else.
 pub struct Stores {
+    pub access: Arc<dyn AccessStore>,
     pub outbox: Arc<dyn OutboxStore>,
     pub audit: Arc<dyn AuditStore>,
     pub replicas: Arc<dyn ReplicaStore>,
@@ -74,6 +77,7 @@ impl Stores {
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
         let stores = Self {
+            access: access::store::open(&database),
             outbox: outbox::store::open(&database, &bodies, &recorder),
             audit: audit::store::open(&database),
             replicas: replicas::store::open(&database),
@@ -91,6 +95,16 @@ impl Stores {
             tracing::error!(%error, "a key that will be needed from the next half-year on");
         }
         Ok(stores)
+    }
+
+    /// What operators do with clients.
+    pub fn administration(&self, clock: &Arc<dyn Clock>) -> Administration {
+        Administration {
+            store: Arc::clone(&self.access),
+            keys: Arc::clone(&self.keys),
+            recorder: Arc::clone(&self.recorder),
+            clock: Arc::clone(clock),
+        }
     }
 
     /// The keys that this half-year needs: made if no replica has made them yet, and the same as theirs.

@@ -1,11 +1,14 @@
 //! Other people's tools: installed into `target/tools` where a package registry is reached, and said clearly where not.
 
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::run::{cargo, step};
 
@@ -73,20 +76,31 @@ pub(crate) fn fuzz_the_api() -> Result<()> {
     let mut sandbox =
         Running::start(Command::new(program).args(["sandbox", "--listen", &format!("127.0.0.1:{portal}")]))?;
     let set = |name: &str, value: String| (format!("LIENTHONG__{name}"), value);
-    let mut serve = Running::start(Command::new(program).args(["--config", "config/dev.toml", "serve"]).envs([
-        set("SERVER__LISTEN", format!("127.0.0.1:{gateway}")),
-        set("STORAGE__SQLITE__DATA_FOLDER", folder.join("data").display().to_string()),
-        set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
-        set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", format!("http://127.0.0.1:{portal}")),
-        set("LOG__FILTER", "error".into()),
-    ]))?;
+    let lienthong = || {
+        let mut command = Command::new(program);
+        command.args(["--config", "config/dev.toml"]).envs([
+            set("SERVER__LISTEN", format!("127.0.0.1:{gateway}")),
+            set("ACCESS__TOKEN_LIFETIME_S", "3600".into()),
+            set("STORAGE__SQLITE__DATA_FOLDER", folder.join("data").display().to_string()),
+            set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
+            set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", format!("http://127.0.0.1:{portal}")),
+            set("LOG__FILTER", "error".into()),
+        ]);
+        command
+    };
+    let mut serve = Running::start(lienthong().arg("serve"))?;
     wait_for(portal, &mut sandbox)?;
     wait_for(gateway, &mut serve)?;
+    let added = lienthong().args(["client", "add", "fuzz", "--name", "Fuzz", "--agency", "H15"]).output()?;
+    let added = String::from_utf8_lossy(&added.stdout).into_owned();
+    let secret = added.lines().find_map(|line| line.trim().strip_prefix("client_secret")).map(str::trim);
+    let secret = secret.with_context(|| format!("no secret for the client: {added}"))?;
+    let token = token(gateway, "fuzz", secret)?;
     let mut command = Command::new(schemathesis);
     command
         .args(["--config-file", "contract-tests/schemathesis.toml", "run"])
         .arg(format!("http://127.0.0.1:{gateway}/v1/openapi.json"))
-        .args(["--header", "Authorization: Bearer dev-only-key-0123456789abcdef0123456789abcdef"])
+        .args(["--header", &format!("Authorization: Bearer {token}")])
         .args(["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "25", "--seed", "1"]);
     let result = step("schemathesis over the API", command);
     drop((serve, sandbox));
@@ -108,6 +122,23 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// An access token, asked for as any client does.
+fn token(port: u16, id: &str, secret: &str) -> Result<String> {
+    let credentials = STANDARD.encode(format!("{id}:{secret}"));
+    let form = "grant_type=client_credentials";
+    let mut connection = TcpStream::connect(("127.0.0.1", port))?;
+    write!(
+        connection,
+        "POST /oauth/token HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Basic {credentials}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{form}",
+        form.len()
+    )?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let token = answer.split("\"access_token\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    token.map(str::to_owned).with_context(|| format!("no token: {answer}"))
 }
 
 fn free_port() -> Result<u16> {

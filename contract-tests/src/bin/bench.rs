@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use lienthong_contract_tests::gateway::{Deployment, KEY, ready, wait_until_none};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, ready, wait_until_none};
 use lienthong_contract_tests::load::dossier;
 use lienthong_sandbox::{Sandbox, Settings};
 
@@ -32,8 +32,9 @@ async fn main() -> Result<()> {
          outbox.breaker.first_pause_ms = 3600000\noutbox.breaker.longest_pause_ms = 3600000",
     )?;
     let (program, _) = unreachable.spawn().await?;
-    one_client(&unreachable.url()).await?;
-    let accepted = accepts(&unreachable.url()).await?;
+    let token = unreachable.token(PROVINCE).await?;
+    one_client(&unreachable.url(), &token).await?;
+    let accepted = accepts(&unreachable.url(), &token).await?;
     println!(
         "durable accepts over HTTP, {CONNECTIONS} connections: {:.0}/s, p50 {:?}, p99 {:?} ({:.1} times the fdatasync rate)",
         accepted.rate,
@@ -44,7 +45,7 @@ async fn main() -> Result<()> {
     drop(program);
 
     let (program, _) = deployment.spawn().await?;
-    let delivered = deliveries(&deployment.url(), &sandbox).await?;
+    let delivered = deliveries(&deployment.url(), &deployment.token(PROVINCE).await?, &sandbox).await?;
     println!("accepted and delivered to the sandbox at the same time, {CONNECTIONS} connections: {delivered:.0}/s");
     drop(program);
     sandbox.stop().await;
@@ -73,22 +74,22 @@ struct Accepts {
     p99: Duration,
 }
 
-async fn one_client(url: &str) -> Result<()> {
+async fn one_client(url: &str, token: &str) -> Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let mut times = Vec::new();
     for n in 0..500 {
-        times.push(put(&client, url, &format!("H15.50-261120-{n:06}"), 1).await?);
+        times.push(put(&client, url, token, &format!("H15.50-261120-{n:06}"), 1).await?);
     }
     times.sort_unstable();
     println!("durable accept over HTTP, one client: p50 {:?}, p99 {:?}", times[250], times[494]);
     Ok(())
 }
 
-async fn accepts(url: &str) -> Result<Accepts> {
+async fn accepts(url: &str, token: &str) -> Result<Accepts> {
     let started = Instant::now();
     let tasks: Vec<_> = (0..CONNECTIONS)
         .map(|connection| {
-            let url = url.to_owned();
+            let (url, token) = (url.to_owned(), token.to_owned());
             tokio::spawn(async move {
                 // A client of its own is a connection of its own.
                 let client = reqwest::Client::builder().no_proxy().build()?;
@@ -97,7 +98,7 @@ async fn accepts(url: &str) -> Result<Accepts> {
                     if started.elapsed() >= ACCEPT_FOR {
                         break;
                     }
-                    times.push(put(&client, &url, &code("H15.50-261101", connection, n), connection).await?);
+                    times.push(put(&client, &url, &token, &code("H15.50-261101", connection, n), connection).await?);
                 }
                 anyhow::Ok(times)
             })
@@ -119,26 +120,26 @@ fn code(agency_and_day: &str, connection: usize, n: usize) -> String {
     format!("{agency_and_day}-{:07}", connection * 100_000 + n)
 }
 
-async fn put(client: &reqwest::Client, url: &str, code: &str, mark: usize) -> Result<Duration> {
+async fn put(client: &reqwest::Client, url: &str, token: &str, code: &str, mark: usize) -> Result<Duration> {
     let body = serde_json::to_vec(&dossier("received", &format!("{mark}")))?;
     let started = Instant::now();
-    let request = client.put(format!("{url}/v1/dossiers/{code}")).bearer_auth(KEY);
+    let request = client.put(format!("{url}/v1/dossiers/{code}")).bearer_auth(token);
     let answer = request.header("content-type", "application/json").body(body).send().await?;
     anyhow::ensure!(answer.status().is_success(), "{}", answer.status());
     answer.bytes().await?;
     Ok(started.elapsed())
 }
 
-async fn deliveries(url: &str, sandbox: &Sandbox) -> Result<f64> {
+async fn deliveries(url: &str, token: &str, sandbox: &Sandbox) -> Result<f64> {
     let sent = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let tasks: Vec<_> = (0..CONNECTIONS)
         .map(|connection| {
-            let (url, sent) = (url.to_owned(), Arc::clone(&sent));
+            let (url, token, sent) = (url.to_owned(), token.to_owned(), Arc::clone(&sent));
             tokio::spawn(async move {
                 let client = reqwest::Client::builder().no_proxy().build()?;
                 for n in 0..300 {
-                    put(&client, &url, &code("H15.61-261101", connection, n), connection).await?;
+                    put(&client, &url, &token, &code("H15.61-261101", connection, n), connection).await?;
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
                 anyhow::Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use lienthong_sandbox::{FaultKind, FaultPlan, Operation, OperationFaults, Sandbox, Settings};
 
-use crate::gateway::{Deployment, count, wait_until_none};
+use crate::gateway::{Deployment, PROVINCE, count, wait_until_none};
 use crate::load::{Load, Verdict};
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub async fn exact(deliveries: usize, seed: u64) -> Result<Report> {
     let deployment = Deployment::new(&sandbox.url(), &more)?;
     let gateway = deployment.start().await?;
     let load = Load { day: "261122", dossiers: deliveries / 8, states: 4, with_steps: true, connections: 32 };
-    let acknowledged = load.play(&deployment.url()).await?;
+    let acknowledged = load.play(&deployment.url(), &deployment.token(PROVINCE).await?).await?;
     wait_until_none(&deployment.url(), &["accepted", "sending", "retry", "unknown", "dead"], Duration::from_secs(900))
         .await?;
     let verdict = Verdict::of(&acknowledged, &sandbox.ledger());
@@ -63,7 +63,7 @@ pub async fn parked(deliveries: usize, seed: u64) -> Result<Report> {
     let deployment = Deployment::new(&sandbox.url(), PATIENT)?;
     let gateway = deployment.start().await?;
     let load = Load { day: "261123", dossiers: deliveries / 2, states: 1, with_steps: true, connections: 32 };
-    let acknowledged = load.play(&deployment.url()).await?;
+    let acknowledged = load.play(&deployment.url(), &deployment.token(PROVINCE).await?).await?;
     wait_until_none(&deployment.url(), &["accepted", "sending", "retry", "dead"], Duration::from_secs(900)).await?;
     // What took effect took effect once: a parked step is in the ledger, and nobody sent it again.
     let verdict = Verdict::of(&acknowledged, &sandbox.ledger());

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls};
 
-use crate::gateway::{Deployment, KEY, client, program};
+use crate::gateway::{Deployment, PROVINCE, client, program};
 use crate::postgres::fresh_database;
 
 #[derive(Debug)]
@@ -193,10 +193,11 @@ async fn count_rows(target: &Client) -> Result<i64> {
 async fn serve(deployment: &Deployment, database: &str, dossiers: usize) -> Result<usize> {
     move_to(deployment, database)?;
     let (gateway, _) = deployment.spawn().await?;
+    let token = deployment.token(PROVINCE).await?;
     let mut shown = 0;
     for number in [0, dossiers / 2, dossiers - 1] {
         let url = format!("{}/v1/dossiers/{}", deployment.url(), fill::code(number));
-        let dossier: Value = client().get(url).bearer_auth(KEY).send().await?.error_for_status()?.json().await?;
+        let dossier: Value = client().get(url).bearer_auth(&token).send().await?.error_for_status()?.json().await?;
         ensure!(dossier["dossier"]["procedureCode"] == "1.001612", "{dossier}");
         shown += 1;
     }

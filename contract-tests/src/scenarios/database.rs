@@ -9,7 +9,7 @@ use lienthong_sandbox::{Sandbox, Settings};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::gateway::{Deployment, KEY, client, wait_until_none};
+use crate::gateway::{Deployment, PROVINCE, client, wait_until_none};
 use crate::load::{Load, Verdict, dossier};
 use crate::postgres::{Server, fresh_database};
 use crate::scenarios::replicas::{Log, read_log};
@@ -42,16 +42,18 @@ outbox.most_lost_leases = 1000
     )?;
     let (program, _) = deployment.spawn().await?;
     let load = Load { day: "261126", dossiers, states: 4, with_steps: true, connections: 32 };
+    let token = deployment.token(PROVINCE).await?;
     let playing = tokio::spawn({
+        let token = token.clone();
         let url = deployment.url();
-        async move { load.play(&url).await }
+        async move { load.play(&url, &token).await }
     });
     let mut rng = Rng::with_seed(seed);
     let mut refused = 0;
     for n in 0..kills {
         tokio::time::sleep(Duration::from_millis(rng.u64(300..1500))).await;
         server.kill()?;
-        ask_in_vain(&deployment.url(), n).await?;
+        ask_in_vain(&deployment.url(), &token, n).await?;
         refused += 1;
         server = tokio::task::spawn_blocking(move || server.restart().map(|()| server)).await??;
     }
@@ -66,8 +68,8 @@ outbox.most_lost_leases = 1000
 }
 
 /// A request while there is no database.
-async fn ask_in_vain(url: &str, number: usize) -> Result<()> {
-    let put = client().put(format!("{url}/v1/dossiers/H15.50-261127-{number:06}")).bearer_auth(KEY);
+async fn ask_in_vain(url: &str, token: &str, number: usize) -> Result<()> {
+    let put = client().put(format!("{url}/v1/dossiers/H15.50-261127-{number:06}")).bearer_auth(token);
     let answer = put.json(&dossier("received", "in vain")).send().await?;
     ensure!(answer.status() == StatusCode::SERVICE_UNAVAILABLE, "{} without a database", answer.status());
     answer.headers().get("retry-after").context("no Retry-After")?;

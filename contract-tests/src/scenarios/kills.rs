@@ -7,7 +7,7 @@ use anyhow::Result;
 use fastrand::Rng;
 use lienthong_sandbox::{Sandbox, Settings};
 
-use crate::gateway::{Deployment, wait_until_none};
+use crate::gateway::{Deployment, PROVINCE, wait_until_none};
 use crate::load::{Load, Verdict};
 
 #[derive(Debug)]
@@ -32,9 +32,10 @@ pub async fn run(kills: usize, seed: u64) -> Result<Report> {
     let (mut program, _) = deployment.spawn().await?;
     let mut rng = Rng::with_seed(seed);
     let load = Load { day: "261121", dossiers: kills * 60, states: 4, with_steps: true, connections: 32 };
+    let token = deployment.token(PROVINCE).await?;
     let playing = tokio::spawn({
         let url = deployment.url();
-        async move { load.play(&url).await }
+        async move { load.play(&url, &token).await }
     });
     let mut slowest_start = Duration::ZERO;
     for n in 0..kills {

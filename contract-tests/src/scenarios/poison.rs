@@ -8,7 +8,7 @@ use anyhow::Result;
 use lienthong_sandbox::{FaultPlan, Sandbox, Settings};
 use serde_json::Value;
 
-use crate::gateway::{Deployment, KEY, client, count, ready};
+use crate::gateway::{Deployment, PROVINCE, client, count, ready};
 use crate::load::{Ledger, Load, Verdict};
 
 /// What the portal says of the poison.
@@ -37,11 +37,11 @@ pub async fn run(dossiers: usize, one_in: usize) -> Result<Report> {
     let sandbox = Sandbox::start(Settings { faults, ..Settings::default() }).await?;
     let deployment = Deployment::new(&sandbox.url(), "")?;
     let gateway = deployment.start().await?;
-    let mut acknowledged = load.play(&deployment.url()).await?;
+    let mut acknowledged = load.play(&deployment.url(), &deployment.token(PROVINCE).await?).await?;
     acknowledged.retain(|code, _| !poison.contains(code));
     wait_until_alone(&deployment.url(), &sandbox, &acknowledged, poison.len()).await?;
     let dead_letter = match poison.first() {
-        Some(code) => Some(sync_view(&deployment.url(), code).await?),
+        Some(code) => Some(sync_view(&deployment.url(), &deployment.token(PROVINCE).await?, code).await?),
         None => None,
     };
     let effects = sandbox.ledger();
@@ -67,9 +67,9 @@ async fn wait_until_alone(url: &str, sandbox: &Sandbox, others: &Ledger, poisone
     }
 }
 
-async fn sync_view(url: &str, code: &str) -> Result<Value> {
+async fn sync_view(url: &str, token: &str, code: &str) -> Result<Value> {
     let get = |path: String| async move {
-        let answer = client().get(path).bearer_auth(KEY).send().await?;
+        let answer = client().get(path).bearer_auth(token).send().await?;
         answer.error_for_status()?.json::<Value>().await
     };
     Ok(get(format!("{url}/v1/dossiers/{code}")).await?["sync"].clone())

@@ -12,7 +12,7 @@ use lienthong_sandbox::{Sandbox, Settings};
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls};
 
-use crate::gateway::{Deployment, Program, wait_until_none};
+use crate::gateway::{Deployment, PROVINCE, Program, wait_until_none};
 use crate::load::{Load, Verdict};
 use crate::postgres::{Server, fresh_database};
 
@@ -74,8 +74,8 @@ pub async fn run(dossiers: usize, blows: usize, seed: u64) -> Result<Report> {
     let urls: Vec<String> = replicas.iter().map(|(deployment, _)| deployment.url()).collect();
     let load = Load { day: "261125", dossiers, states: 4, with_steps: true, connections: 48 };
     let playing = tokio::spawn({
-        let urls = urls.clone();
-        async move { load.play_to_any(&urls).await }
+        let (urls, token) = (urls.clone(), replicas[0].0.token(PROVINCE).await?);
+        async move { load.play_to_any(&urls, &token).await }
     });
     let mut rng = Rng::with_seed(seed);
     let (mut kills, mut pauses, mut long_pauses) = (0, 0, 0);

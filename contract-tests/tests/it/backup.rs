@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lienthong::storage::migrations::MIGRATIONS;
-use lienthong_contract_tests::gateway::{Deployment, KEY, client, wait_until_none};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, client, wait_until_none};
 use lienthong_contract_tests::postgres::{Server, fresh_database, server_for_tests};
 use lienthong_contract_tests::scenarios::copy::{data_folder, move_to};
 use lienthong_sandbox::{Sandbox, Settings};
@@ -122,13 +122,17 @@ fn code(number: usize) -> String {
 }
 
 async fn put(deployment: &Deployment, code: &str) {
-    let put = client().put(format!("{}{}", deployment.url(), dossier_path(code))).bearer_auth(KEY);
+    let put = client()
+        .put(format!("{}{}", deployment.url(), dossier_path(code)))
+        .bearer_auth(deployment.token(PROVINCE).await.unwrap());
     let answer = put.json(&dossier("received")).send().await.unwrap();
     assert_eq!(answer.status(), 202);
 }
 
 async fn get(deployment: &Deployment, code: &str) -> Value {
-    let get = client().get(format!("{}{}", deployment.url(), dossier_path(code))).bearer_auth(KEY);
+    let get = client()
+        .get(format!("{}{}", deployment.url(), dossier_path(code)))
+        .bearer_auth(deployment.token(PROVINCE).await.unwrap());
     get.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! What a local system may get wrong, over HTTP: each mistake is named where it stands, in the reader's language, and
 //! after it nothing is stored and nothing reaches the portal.
 
-use lienthong_contract_tests::gateway::{KEY, WARD_KEY, client};
+use lienthong_contract_tests::gateway::client;
 use lienthong_contract_tests::load::step;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn malformed_json_is_named_by_line_and_column_and_never_repeated() {
         world.put_bytes(CODE, body).await.refused(400, "request.malformed");
     }
     let english = world.request(Method::PUT, &dossier_path(CODE)).header("accept-language", "en-GB, vi;q=0.5");
-    let english = english.header("content-type", "application/json").bearer_auth(KEY).body("{\n\n x}");
+    let english = english.header("content-type", "application/json").bearer_auth(&world.token).body("{\n\n x}");
     let detail = Answer::of(english).await.refused(400, "request.malformed").json()["detail"].clone();
     assert_eq!(detail, "Line 3, column 2: not valid JSON.");
     world.nothing_happened("malformed bodies").await;
@@ -73,14 +73,14 @@ async fn only_application_json_is_read() {
         Some("application/xml; note=application/json"),
         Some(""),
     ] {
-        let mut request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(KEY).body(body.clone());
+        let mut request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(&world.token).body(body.clone());
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
         Answer::of(request).await.refused(415, "request.media_type");
     }
     world.nothing_happened("other content types").await;
-    let request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(KEY).body(body);
+    let request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(&world.token).body(body);
     Answer::of(request.header("content-type", "Application/JSON; charset=utf-8")).await.is(202);
 }
 
@@ -142,7 +142,7 @@ async fn every_wrong_field_is_named_at_once_by_its_pointer() {
     assert_eq!(answer.json()["detail"], "23 trường không hợp lệ, xem errors.");
     assert!(!answer.text.contains("12345") && !answer.text.contains("0301"), "a value is repeated: {}", answer.text);
 
-    let english = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(KEY).json(&body);
+    let english = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(&world.token).json(&body);
     let english = Answer::of(english.header("accept-language", "en")).await.refused(400, "request.invalid");
     assert_eq!(english.header("content-language"), "en");
     assert_eq!(english.json()["detail"], "23 invalid fields, see errors.");
@@ -188,9 +188,10 @@ async fn a_body_beyond_the_limit_is_answered_413() {
     let world = World::start().await;
     let head = |length: &str| {
         format!(
-            "PUT {} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\
+            "PUT {} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
              {length}\r\nconnection: close\r\n\r\n",
-            dossier_path(CODE)
+            dossier_path(CODE),
+            world.token
         )
     };
     // Ten megabytes are promised, or pieces without end; what is one byte too many is the last that is waited for.
@@ -207,7 +208,7 @@ async fn a_body_beyond_the_limit_is_answered_413() {
     }
     // Whoever sends all ten before listening is answered too, not cut off.
     let ten_megabytes = dossier_with("/note", json!("x".repeat(10 << 20)));
-    let request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(KEY).json(&ten_megabytes);
+    let request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(&world.token).json(&ten_megabytes);
     assert_eq!(request.send().await.unwrap().status(), 413);
     world.nothing_happened("bodies that are too large").await;
     // As much as the limit is read, and found to be no dossier.
@@ -302,7 +303,7 @@ async fn a_state_that_implies_receipt_needs_its_time_and_an_online_dossier_needs
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agency_of_someone_else_can_be_neither_written_nor_seen() {
     let world = World::start().await;
-    let as_ward = |method: Method, path: &str| world.request(method, path).bearer_auth(WARD_KEY);
+    let as_ward = |method: Method, path: &str| world.request(method, path).bearer_auth(&world.ward);
     for foreign in [CODE, "H15-261121-0001", "H16.61-261121-0001", "H15.61.05-261121-0001", "000.00.00.H15-261121-0001"]
     {
         let answer = Answer::of(as_ward(Method::PUT, &dossier_path(foreign)).json(&dossier("received"))).await;
@@ -330,16 +331,16 @@ async fn an_agency_of_someone_else_can_be_neither_written_nor_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_known_key_nothing_is_read() {
+async fn without_a_good_token_nothing_is_read() {
     let world = World::start().await;
-    let almost = &KEY[..KEY.len() - 1];
-    for authorization in [
-        None,
-        Some(String::new()),
-        Some("Bearer".into()),
-        Some(format!("Bearer {almost}")),
-        Some(format!("Basic {KEY}")),
-        Some(KEY.into()),
+    let (token, almost) = (&world.token, &world.token[..world.token.len() - 2]);
+    for (authorization, code) in [
+        (None, "access.unauthenticated"),
+        (Some(String::new()), "access.unauthenticated"),
+        (Some("Bearer".into()), "access.unauthenticated"),
+        (Some(format!("Bearer {almost}")), "access.token_invalid"),
+        (Some(format!("Basic {token}")), "access.unauthenticated"),
+        (Some(token.clone()), "access.unauthenticated"),
     ] {
         for (method, path) in [
             (Method::PUT, dossier_path(CODE)),
@@ -353,12 +354,12 @@ async fn without_a_known_key_nothing_is_read() {
             if let Some(authorization) = &authorization {
                 request = request.header("authorization", authorization);
             }
-            let answer = Answer::of(request).await.refused(401, "access.unauthenticated");
+            let answer = Answer::of(request).await.refused(401, code);
             assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
-            assert!(!answer.text.contains(almost), "the key is repeated");
+            assert!(!answer.text.contains(almost), "the token is repeated");
         }
     }
-    world.nothing_happened("requests without a key").await;
+    world.nothing_happened("requests without a token").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -480,7 +481,9 @@ async fn the_code_is_a_dossier_code_and_the_same_in_path_and_body() {
         world.put(code, &dossier("received")).await.wrong_fields(&[("#/path/code", "dossier_code")]);
         world.get(&dossier_path(code)).await.wrong_fields(&[("#/path/code", "dossier_code")]);
     }
-    Answer::of(world.request(Method::GET, "/v1/dossiers/%ff").bearer_auth(KEY)).await.refused(400, "request.malformed");
+    Answer::of(world.request(Method::GET, "/v1/dossiers/%ff").bearer_auth(&world.token))
+        .await
+        .refused(400, "request.malformed");
     world.nothing_happened("wrong codes").await;
     world.put(CODE, &dossier_with("/code", json!(CODE))).await.is(202);
 }
@@ -489,7 +492,7 @@ async fn the_code_is_a_dossier_code_and_the_same_in_path_and_body() {
 async fn if_match_lets_only_the_reader_of_the_current_revision_write() {
     let world = World::start().await;
     let conditional = |tag: &'static str, state: &str| {
-        let request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(KEY).header("if-match", tag);
+        let request = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(&world.token).header("if-match", tag);
         Answer::of(request.json(&dossier(state)))
     };
     conditional("\"1\"", "received").await.refused(412, "request.precondition_failed");
@@ -514,7 +517,7 @@ async fn a_post_needs_a_sound_idempotency_key() {
     world.put(CODE, &dossier("received")).await.is(202);
     world.settle().await;
     for path in ["/v1/dossier-batches".to_owned(), format!("{}/steps", dossier_path(CODE))] {
-        let post = || world.request(Method::POST, &path).bearer_auth(KEY).json(&step("received", "Tiếp nhận"));
+        let post = || world.request(Method::POST, &path).bearer_auth(&world.token).json(&step("received", "Tiếp nhận"));
         Answer::of(post()).await.refused(400, "request.idempotency_key_missing");
         let too_long = "k".repeat(256);
         for key in ["", "\"\"", "two words", "a\"b", &too_long] {
@@ -547,7 +550,7 @@ async fn the_same_key_gives_the_same_answer_and_with_another_body_none() {
     let batch = json!({ "items": [dossier_with("/code", json!(CODE))] });
     world.post("/v1/dossier-batches", "key-1", &batch).await.refused(422, "idempotency.key_reused");
     // Another system's keys are its own.
-    let ward = world.request(Method::POST, &format!("{}/steps", dossier_path(WARD_CODE))).bearer_auth(WARD_KEY);
+    let ward = world.request(Method::POST, &format!("{}/steps", dossier_path(WARD_CODE))).bearer_auth(&world.ward);
     let ward = ward.header("Idempotency-Key", "key-1").json(&step("received", "Tiếp nhận"));
     assert_eq!(Answer::of(ward).await.is(202).header("idempotent-replayed"), "");
     world.settle().await;
@@ -635,7 +638,7 @@ async fn unknown_addresses_and_methods_are_problems_too() {
     let world = World::start().await;
     for path in ["/", "/v1", "/v2/dossiers", "/v1/dossiers/", "/v1/dossiers/x/y/z", "/v1/operations", "/favicon.ico"] {
         Answer::of(world.request(Method::GET, path)).await.refused(404, "route.not_found");
-        Answer::of(world.request(Method::POST, path).bearer_auth(KEY)).await.refused(404, "route.not_found");
+        Answer::of(world.request(Method::POST, path).bearer_auth(&world.token)).await.refused(404, "route.not_found");
     }
     for (method, path) in [
         (Method::DELETE, dossier_path(CODE)),
@@ -647,7 +650,7 @@ async fn unknown_addresses_and_methods_are_problems_too() {
         (Method::POST, "/livez".into()),
         (Method::POST, "/v1/openapi.json".into()),
     ] {
-        let answer = Answer::of(world.request(method.clone(), &path).bearer_auth(KEY)).await;
+        let answer = Answer::of(world.request(method.clone(), &path).bearer_auth(&world.token)).await;
         let answer = answer.refused(405, "route.method_not_allowed");
         assert_ne!(answer.header("allow"), "", "{method} {path}: RFC 9110 wants the methods that are allowed");
     }

@@ -4,7 +4,7 @@
 use std::process::Output;
 use std::time::Duration;
 
-use lienthong_contract_tests::gateway::{Deployment, KEY, client};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, client};
 use lienthong_contract_tests::load::step;
 use lienthong_sandbox::{Effect, FaultKind, FaultPlan, Operation, OperationFaults, Sandbox, Settings};
 use reqwest::Method;
@@ -127,10 +127,10 @@ async fn a_list_is_read_page_by_page_without_gap_or_repeat() {
     };
     let all: Vec<String> = (0..20).map(code).collect();
     for limit in [1, 3, 7, 20, 500] {
-        assert_eq!(pages(&format!("limit={limit}"), KEY).await, all, "limit {limit}: oldest change first");
+        assert_eq!(pages(&format!("limit={limit}"), &world.token).await, all, "limit {limit}: oldest change first");
     }
     let even: Vec<String> = (0..20).step_by(2).map(code).collect();
-    assert_eq!(pages("limit=3&state=received", KEY).await, even);
+    assert_eq!(pages("limit=3&state=received", &world.token).await, even);
     // Whoever follows the link of a page keeps what was asked for.
     let (mut linked, mut path) =
         (Vec::new(), "/v1/dossiers?limit=3&state=received&updatedSince=2026-01-01T00:00:00%2B07:00".to_owned());
@@ -145,15 +145,14 @@ async fn a_list_is_read_page_by_page_without_gap_or_repeat() {
     }
     assert_eq!(linked, even, "the links lead elsewhere");
     let ward: Vec<String> = (0..20).step_by(3).map(code).collect();
-    let ward_key = lienthong_contract_tests::gateway::WARD_KEY;
-    assert_eq!(pages("limit=2", ward_key).await, ward, "the ward sees its own and loses none");
+    assert_eq!(pages("limit=2", &world.ward).await, ward, "the ward sees its own and loses none");
 
     // What changes moves to the end; what changed since is what is asked for.
     let list = world.get("/v1/dossiers").await.json();
     let last = list["items"][19]["updatedAt"].as_str().unwrap();
     world.put(&code(4), &dossier("finished")).await.is(202);
-    assert_eq!(pages("limit=5", KEY).await.last(), Some(&code(4)));
-    assert_eq!(pages(&format!("updatedSince={last}"), KEY).await, [code(19), code(4)]);
+    assert_eq!(pages("limit=5", &world.token).await.last(), Some(&code(4)));
+    assert_eq!(pages(&format!("updatedSince={last}"), &world.token).await, [code(19), code(4)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,12 +195,16 @@ async fn the_examples_of_the_api_document_are_accepted_as_they_stand_and_deliver
         assert!(example.is_object(), "{operation_id} has no example");
         let path = path.replace("{code}", CODE);
         let method: Method = method.to_uppercase().parse().unwrap();
-        let request =
-            world.request(method, &path).bearer_auth(KEY).header("Idempotency-Key", operation_id).json(example);
+        let request = world
+            .request(method, &path)
+            .bearer_auth(&world.token)
+            .header("Idempotency-Key", operation_id)
+            .json(example);
         Answer::of(request).await.is(202);
         sent += 1;
     }
-    let with_body = operations(&document).filter(|(_, _, operation)| operation.get("requestBody").is_some()).count();
+    let is_example = |operation: &Value| !operation["requestBody"]["content"]["application/json"].is_null();
+    let with_body = operations(&document).filter(|(_, _, operation)| is_example(operation)).count();
     assert_eq!(sent, with_body, "an operation with a body is not tried here");
     world.settle().await;
     assert_eq!(world.sandbox.ledger().len(), 3, "dossier, step and batch of one");
@@ -409,12 +412,13 @@ async fn a_step_of_unknown_outcome_is_parked_until_a_person_lets_its_dossier_go_
 async fn while_the_portal_is_away_everything_is_accepted_and_later_delivered() {
     let deployment = Deployment::new("http://127.0.0.1:1", "").unwrap();
     let gateway = deployment.start().await.unwrap();
+    let token = deployment.token(PROVINCE).await.unwrap();
     for n in 1..=5 {
         let path = format!("{}/v1/dossiers/H15.50-261121-{n:04}", deployment.url());
-        Answer::of(client().put(path).bearer_auth(KEY).json(&dossier("received"))).await.is(202);
+        Answer::of(client().put(path).bearer_auth(&token).json(&dossier("received"))).await.is(202);
     }
     let path = format!("{}/v1/dossiers/{CODE}", deployment.url());
-    let sync = Answer::of(client().get(&path).bearer_auth(KEY)).await.json()["sync"].clone();
+    let sync = Answer::of(client().get(&path).bearer_auth(&token)).await.json()["sync"].clone();
     assert_eq!((&sync["openItems"], &sync["acknowledgedRevision"]), (&json!(1), &Value::Null));
     gateway.stop().await;
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lienthong_contract_tests::gateway::{Deployment, KEY, WARD_KEY, client, wait_until_none};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, WARD, client, wait_until_none};
 use lienthong_contract_tests::load::step;
 use lienthong_sandbox::{FaultKind, FaultPlan, Operation, OperationFaults, PortalSettings, Sandbox, Settings};
 use serde_json::{Value, json};
@@ -29,7 +29,6 @@ const PRIVATE: &[&str] = &[
     "kin-4711.pdf",
     "Nội dung kín",
 ];
-const SECRETS: &[&str] = &[KEY, WARD_KEY];
 
 const POISONED: &str = "H15.50-261121-0002";
 
@@ -91,6 +90,14 @@ struct Day {
     deployment: Deployment,
     log: String,
     refusals: Vec<String>,
+    /// Secrets and tokens of the clients.
+    secrets: Vec<String>,
+}
+
+impl Day {
+    fn secrets(&self) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).collect()
+    }
 }
 
 /// Everything a day can bring, with the real program at its most talkative.
@@ -109,16 +116,22 @@ async fn day(format: &str) -> Day {
     let deployment = Deployment::new(&sandbox.url(), &more).unwrap();
     let (program, _) = deployment.spawn().await.unwrap();
     let url = deployment.url();
+    let token = deployment.token(PROVINCE).await.unwrap();
+    let mut secrets = vec![token.clone(), deployment.token(WARD).await.unwrap()];
+    for id in [PROVINCE, WARD] {
+        secrets.push(deployment.secret(id).await.unwrap().to_owned());
+    }
     let mut refusals = Vec::new();
     let mut refused = |answer: Answer| {
         assert!(answer.status >= 400, "{answer:?}");
         refusals.push(format!("{:?} {}", answer.headers, answer.text));
     };
-    let put = |code: &str, body: &Value| client().put(format!("{url}/v1/dossiers/{code}")).bearer_auth(KEY).json(body);
+    let put =
+        |code: &str, body: &Value| client().put(format!("{url}/v1/dossiers/{code}")).bearer_auth(&token).json(body);
     let steps = |code: &str, key: &str, body: &Value| {
         client()
             .post(format!("{url}/v1/dossiers/{code}/steps"))
-            .bearer_auth(KEY)
+            .bearer_auth(&token)
             .header("Idempotency-Key", key)
             .json(body)
     };
@@ -128,13 +141,13 @@ async fn day(format: &str) -> Day {
     Answer::of(steps("H15.50-261121-0001", "k1", &private_step())).await.is(202);
     Answer::of(steps("H15.50-261121-0001", "k1", &private_step())).await.is(202);
     Answer::of(put(POISONED, &private_dossier())).await.is(202);
-    Answer::of(client().get(format!("{url}/v1/dossiers/H15.50-261121-0001")).bearer_auth(KEY)).await.is(200);
+    Answer::of(client().get(format!("{url}/v1/dossiers/H15.50-261121-0001")).bearer_auth(&token)).await.is(200);
     let mut item = private_dossier();
     item["code"] = json!("H15.50-261121-0003");
     let batch = json!({ "items": [item, private_dossier(), { "code": "H15.50-261121-0004", "owner": { "name": 7 } }] });
     let batch = client()
         .post(format!("{url}/v1/dossier-batches"))
-        .bearer_auth(KEY)
+        .bearer_auth(&token)
         .header("Idempotency-Key", "k2")
         .json(&batch);
     Answer::of(batch).await.is(202);
@@ -154,16 +167,16 @@ async fn day(format: &str) -> Day {
     refused(Answer::of(malformed).await);
     refused(Answer::of(put("H16-261121-0005", &private_dossier())).await);
     refused(Answer::of(put("079203004711", &private_dossier())).await);
-    let almost = client().put(format!("{url}/v1/dossiers/H15.50-261121-0005")).bearer_auth(&KEY[1..]);
+    let almost = client().put(format!("{url}/v1/dossiers/H15.50-261121-0005")).bearer_auth(&token[1..]);
     refused(Answer::of(almost.json(&private_dossier())).await);
     refused(Answer::of(steps("H15.50-261121-0009", "k3", &private_step())).await);
     for path in
         ["Quàng Thị Kín/079203004711", "v1/Quàng Thị Kín", "079203004711", "v1/dossiers/Quàng Thị Kín/x/024681357"]
     {
-        refused(Answer::of(client().get(format!("{url}/{path}")).bearer_auth(KEY)).await);
+        refused(Answer::of(client().get(format!("{url}/{path}")).bearer_auth(&token)).await);
     }
     let query = "state=Quàng Thị Kín&Vừ A Lặng=079203004711&cursor=0987612345&limit=024681357";
-    let listed = Answer::of(client().get(format!("{url}/v1/dossiers?{query}")).bearer_auth(KEY)).await;
+    let listed = Answer::of(client().get(format!("{url}/v1/dossiers?{query}")).bearer_auth(&token)).await;
     // The unknown parameter's name is given back as its place, to its sender.
     assert_eq!(listed.status, 400);
 
@@ -186,7 +199,7 @@ async fn day(format: &str) -> Day {
     wait_until_none(&url, &["sending", "retry"], Duration::from_secs(30)).await.unwrap();
     program.kill().unwrap();
     let log = std::fs::read_to_string(deployment.folder().join("gateway.log")).unwrap();
-    Day { deployment, log, refusals }
+    Day { deployment, log, refusals, secrets }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,7 +215,7 @@ async fn a_talkative_day_tells_of_everything_and_of_nobody() {
         day.log.lines().find(|line| leak(line.as_bytes(), &[word]).is_some()).unwrap_or_default().to_owned()
     };
     let portal = PortalSettings::default();
-    for words in [PRIVATE, SECRETS, &[portal.password.as_str()]] {
+    for words in [PRIVATE, &day.secrets(), &[portal.password.as_str()]] {
         let found = leak(day.log.as_bytes(), words);
         assert_eq!(found, None, "in the log: {}", line_of(found.unwrap_or_default()));
     }
@@ -216,7 +229,7 @@ async fn a_talkative_day_tells_of_everything_and_of_nobody() {
 
     for refusal in &day.refusals {
         assert_eq!(leak(refusal.as_bytes(), PRIVATE), None, "in an answer: {refusal}");
-        assert_eq!(leak(refusal.as_bytes(), SECRETS), None, "in an answer: {refusal}");
+        assert_eq!(leak(refusal.as_bytes(), &day.secrets()), None, "in an answer: {refusal}");
         assert_eq!(numbers(refusal), [""; 0], "in an answer: {refusal}");
     }
     files_hold_nobody(&day);
@@ -229,7 +242,7 @@ async fn a_log_for_people_holds_no_more_than_one_for_machines() {
     let day = day("text").await;
     assert!(day.log.contains("DEBUG") && day.log.contains("/v1/dossiers"));
     let portal = PortalSettings::default();
-    for words in [PRIVATE, SECRETS, &[portal.password.as_str()]] {
+    for words in [PRIVATE, &day.secrets(), &[portal.password.as_str()]] {
         assert_eq!(leak(day.log.as_bytes(), words), None);
     }
     assert_eq!(numbers(&day.log), [""; 0]);
@@ -242,7 +255,7 @@ fn files_hold_nobody(day: &Day) {
     for entry in std::fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
-        for words in [PRIVATE, SECRETS] {
+        for words in [PRIVATE, &day.secrets()] {
             assert_eq!(leak(&bytes, words), None, "in {}", path.display());
         }
         (searched, bytes_searched) = (searched + 1, bytes_searched + bytes.len());

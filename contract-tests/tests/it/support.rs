@@ -4,7 +4,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use lienthong::wiring::Gateway;
-use lienthong_contract_tests::gateway::{Deployment, KEY, client, wait_until_none};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, WARD, client, wait_until_none};
 use lienthong_contract_tests::load;
 use lienthong_sandbox::{Sandbox, Settings};
 use reqwest::header::HeaderMap;
@@ -18,6 +18,9 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) deployment: Deployment,
     gateway: Option<Gateway>,
+    /// Of the client of the whole province, and of that of a ward.
+    pub(crate) token: String,
+    pub(crate) ward: String,
 }
 
 impl World {
@@ -30,7 +33,8 @@ impl World {
         let sandbox = Sandbox::start(portal).await.unwrap();
         let deployment = Deployment::new(&sandbox.url(), more).unwrap();
         let gateway = Some(deployment.start().await.unwrap());
-        Self { sandbox, deployment, gateway }
+        let (token, ward) = (deployment.token(PROVINCE).await.unwrap(), deployment.token(WARD).await.unwrap());
+        Self { sandbox, deployment, gateway, token, ward }
     }
 
     /// Stops the gateway and starts it again on the same folder.
@@ -46,22 +50,22 @@ impl World {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path).bearer_auth(KEY)).await
+        Answer::of(self.request(Method::GET, path).bearer_auth(&self.token)).await
     }
 
     pub(crate) async fn put(&self, code: &str, body: &Value) -> Answer {
-        Answer::of(self.request(Method::PUT, &dossier_path(code)).bearer_auth(KEY).json(body)).await
+        Answer::of(self.request(Method::PUT, &dossier_path(code)).bearer_auth(&self.token).json(body)).await
     }
 
     /// A PUT of exactly these bytes.
     pub(crate) async fn put_bytes(&self, code: &str, body: impl Into<Vec<u8>>) -> Answer {
         let request = self.request(Method::PUT, &dossier_path(code)).header("content-type", "application/json");
-        Answer::of(request.bearer_auth(KEY).body(body.into())).await
+        Answer::of(request.bearer_auth(&self.token).body(body.into())).await
     }
 
     pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).header("Idempotency-Key", key);
-        Answer::of(request.bearer_auth(KEY).json(body)).await
+        Answer::of(request.bearer_auth(&self.token).json(body)).await
     }
 
     pub(crate) async fn steps(&self, code: &str, key: &str, body: &Value) -> Answer {

@@ -12,13 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Args;
-use lienthong_domain::time::SystemClock;
+use lienthong_domain::time::{Clock, SystemClock};
 use lienthong_sandbox::{FaultPlan, Operation, Sandbox, Settings};
 
 use super::Failure;
+use crate::access::administer::NewProof;
+use crate::access::{Client, Scope};
 use crate::adapters::CARDS;
-use crate::wiring::Gateway;
+use crate::wiring::{Gateway, Stores};
 use crate::{config, telemetry};
 
 #[derive(Args)]
@@ -37,8 +40,8 @@ pub(super) struct Options {
     keep_running: bool,
 }
 
-/// The demo's client key: the demo serves on loopback, for as long as it runs.
-const KEY: &str = "demo-only-key-0123456789abcdef0123456789abcdef";
+/// The demo's client.
+const CLIENT: &str = "one-stop-demo";
 
 pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = Folder(std::env::temp_dir().join(format!("lienthong-demo-{}", uuid::Uuid::now_v7())));
@@ -46,8 +49,10 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     let sandbox = start_sandbox(options).await?;
     let loaded = settings(&folder.0, &sandbox.url())?;
     telemetry::start("error", false).map_err(|error| anyhow::anyhow!(error))?;
+    let secret = add_client(&loaded).await?;
     let gateway = Gateway::start(&loaded, CARDS, Arc::new(SystemClock)).await?;
     let address = format!("http://{}", gateway.address());
+    let token = play::token(&address, CLIENT, &secret).await?;
     println!("Cổng / Gateway:  {address}     Cổng quốc gia mô phỏng / Simulated portal: {}", sandbox.url());
     for kindness in sandbox.kindnesses() {
         println!(
@@ -62,13 +67,13 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     );
     let started = Instant::now();
     let plan = day::plan(options.dossiers, options.seed, jiff::Timestamp::now())?;
-    let played = play::play(&address, KEY, plan).await?;
+    let played = play::play(&address, &token, plan).await?;
     let accepted_in = started.elapsed();
     play::wait_until_delivered(&address, Duration::from_secs(600)).await?;
     let comparison = compare::compare(&played.accepted, &sandbox);
     report::print(&played, &comparison, &sandbox, accepted_in, started.elapsed());
     if options.keep_running {
-        print_invitation(&address, &sandbox.url(), &played);
+        print_invitation(&address, &sandbox.url(), &secret, &played);
         tokio::signal::ctrl_c().await?;
     }
     gateway.stop().await;
@@ -149,20 +154,38 @@ parent = "H15"
 code = "H15.61"
 name = "Ủy ban nhân dân phường"
 parent = "H15"
-[[clients]]
-id = "one-stop-demo"
-agencies = ["H15"]
-key = {KEY:?}
 "#
     );
     std::fs::write(&file, text)?;
     config::load(Some(&file), std::iter::empty(), CARDS).map_err(Failure::Configuration)
 }
 
-fn print_invitation(address: &str, portal: &str, played: &play::Played) {
+/// The client of the whole province, as `lienthong client add` does it.
+async fn add_client(loaded: &config::Loaded) -> anyhow::Result<String> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let stores = Stores::open(&loaded.settings, &clock, true).await?;
+    let client = Client {
+        id: CLIENT.to_owned(),
+        name: "Một cửa điện tử".to_owned(),
+        agencies: loaded.settings.agencies.iter().take(1).map(|agency| agency.code.clone()).collect(),
+        procedures: Vec::new(),
+        scopes: Scope::ALL.to_vec(),
+        created_at: clock.now(),
+        revoked_at: None,
+    };
+    match stores.administration(&clock).add(client, NewProof::Secret).await {
+        Ok(added) => added.secret.context("a secret was to be made"),
+        Err(refused) => Err(anyhow::anyhow!("the demo's client: {refused:?}")),
+    }
+}
+
+fn print_invitation(address: &str, portal: &str, secret: &str, played: &play::Played) {
     let code = played.accepted.first().map_or("H15.50-261121-0001", |dossier| dossier.code.as_str());
     println!("\nVẫn đang chạy, Ctrl-C để dừng / Still running, Ctrl-C to stop. Thử / try:");
-    println!("  curl -s -H 'Authorization: Bearer {KEY}' {address}/v1/dossiers/{code}");
+    println!(
+        "  TOKEN=$(curl -s -u '{CLIENT}:{secret}' -d grant_type=client_credentials {address}/oauth/token | cut -d'\"' -f4)"
+    );
+    println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {address}/v1/dossiers/{code}");
     println!("  curl -s {portal}/_sandbox/dossiers/{code}");
     println!("  curl -s {address}/v1/openapi.json");
 }

@@ -40,14 +40,23 @@ impl Played {
 
 const AT_A_TIME: usize = 32;
 
-pub(super) async fn play(address: &str, key: &str, plan: Vec<Story>) -> anyhow::Result<Played> {
+/// A token, as every local system gets its own.
+pub(super) async fn token(address: &str, client: &str, secret: &str) -> anyhow::Result<String> {
+    let request = Client::builder().no_proxy().build()?.post(format!("{address}/oauth/token"));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let response = request.basic_auth(client, Some(secret)).body("grant_type=client_credentials").send().await?;
+    let answer: Value = response.error_for_status()?.json().await?;
+    answer["access_token"].as_str().map(str::to_owned).context("no access_token in the answer")
+}
+
+pub(super) async fn play(address: &str, token: &str, plan: Vec<Story>) -> anyhow::Result<Played> {
     let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
     let (count, done) = (plan.len(), AtomicUsize::new(0));
     let mut told = stream::iter(plan)
         .map(|story| {
             let (client, done) = (&client, &done);
             async move {
-                let result = tell(client, address, key, story).await;
+                let result = tell(client, address, token, story).await;
                 show_progress("tiếp nhận / accepting", done.fetch_add(1, Ordering::Relaxed) + 1, count);
                 result
             }
@@ -84,7 +93,7 @@ struct Refused {
 async fn tell(
     client: &Client,
     address: &str,
-    key: &str,
+    token: &str,
     story: Story,
 ) -> anyhow::Result<(Story, Accepted, Vec<Refused>)> {
     let mut accepted = Accepted { code: story.code.clone(), messages: Vec::new() };
@@ -97,7 +106,7 @@ async fn tell(
                 client.post(format!("{path}/steps")).header("Idempotency-Key", format!("{}-{n}", story.code)).json(body)
             }
         };
-        match send(request.bearer_auth(key)).await? {
+        match send(request.bearer_auth(token)).await? {
             None => accepted.messages.push(message.clone()),
             Some(refusal) => {
                 refusals.push(refusal);

@@ -80,6 +80,15 @@ tables! {
     // The keys themselves are files and no part of the copy; what they are recognised by is, so that the target refuses
     // any other keys.
     key_check (name) { name: Text, value: Bytes }
+    client (id) {
+        id: Text, name: Text, agencies: Text, procedures: Text, scopes: Text, created_at: Integer, revoked_at: Integer null,
+    }
+    client_credential (id) {
+        id: Uuid, client_id: Text, kind: Text, value: Text, created_at: Integer, ends_at: Integer null,
+    }
+    token_key (kid) { kid: Text, sealed: Bytes, signs_from: Integer }
+    used_assertion (client_id, jti) { client_id: Text, jti: Text, ends_at: Integer }
+    access_change (name) { name: Text, number: Integer }
     dossier (code) {
         code: Text, client_id: Text, agency_id: Text, procedure_code: Text, revision: Integer, digest: Bytes, state: Text,
         step_state: Text null, steps: Integer, body_id: Uuid, operation_id: Uuid, accepted_at: Integer,

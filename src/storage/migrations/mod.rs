@@ -17,13 +17,22 @@ pub struct Migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first",
-    is_additive: false,
-    sqlite: include_str!("0001_first.sqlite.sql"),
-    postgres: include_str!("0001_first.postgres.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "first",
+        is_additive: false,
+        sqlite: include_str!("0001_first.sqlite.sql"),
+        postgres: include_str!("0001_first.postgres.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "clients",
+        is_additive: true,
+        sqlite: include_str!("0002_clients.sqlite.sql"),
+        postgres: include_str!("0002_clients.postgres.sql"),
+    },
+];
 
 /// The schema that this program was written for.
 pub const NEWEST_SCHEMA: i64 = MIGRATIONS[MIGRATIONS.len() - 1].number;

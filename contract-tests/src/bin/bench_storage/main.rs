@@ -33,6 +33,7 @@ async fn main() -> Result<()> {
     let mut report = Report::default();
     for _ in 0..ROUNDS {
         let folder = tempfile::tempdir()?;
+        calm().await?;
         report.bare.push(bare::sqlite(&folder.path().join("bare.sqlite"), FOR).await?);
         report.round(&Stores::on_sqlite().await?).await?;
     }
@@ -48,6 +49,7 @@ async fn main() -> Result<()> {
     let mut report = Report::default();
     let mut replicas = Replicas::default();
     for _ in 0..ROUNDS {
+        calm().await?;
         report.bare.push(bare::postgres(&fresh_database(&server.connection_string()).await?, FOR).await?);
         let database = fresh_database(&server.connection_string()).await?;
         let stores = Stores::on_postgres(&database).await?;
@@ -63,6 +65,11 @@ async fn main() -> Result<()> {
     growth(grown).await
 }
 
+/// What was written before is on the disk: writing it back is not what is measured next.
+async fn calm() -> Result<()> {
+    Ok(tokio::task::spawn_blocking(rustix::fs::sync).await?)
+}
+
 /// What was measured in each round, a second.
 #[derive(Default)]
 struct Report {
@@ -75,8 +82,11 @@ struct Report {
 
 impl Report {
     async fn round(&mut self, stores: &Stores) -> Result<()> {
+        calm().await?;
         self.ready.push(stores.accepts_of_ready_values(CALLERS, FOR).await?);
+        calm().await?;
         self.sealed.push(stores.accepts(CALLERS, FOR).await?);
+        calm().await?;
         self.claimed.push(stores.claims(FOR).await?);
         self.placed.extend(stores.places().await?);
         Ok(())
@@ -125,8 +135,7 @@ async fn growth(stores: Vec<(usize, Stores)>) -> Result<()> {
     for (rows, stores) in &stores {
         stores.fill_up_to(*rows).await?;
     }
-    // What filling has left to the disk is not what is measured.
-    tokio::task::spawn_blocking(rustix::fs::sync).await?;
+    calm().await?;
     let mut measured = vec![(Vec::new(), Vec::new()); stores.len()];
     for _ in 0..SHORT_ROUNDS {
         for ((_, stores), (accepted, claimed)) in stores.iter().zip(&mut measured) {

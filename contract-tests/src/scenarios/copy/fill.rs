@@ -10,7 +10,7 @@ use lienthong::dossiers::{ROUTE, STEP, SYNC};
 use lienthong::storage::bodies::Bodies;
 use lienthong::storage::keys::Keys;
 use lienthong_domain::time::{SystemClock, Timestamp};
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 use uuid::Uuid;
 
 use crate::load;
@@ -50,7 +50,8 @@ pub fn fill(file: &Path, keys: &Path, deployment: &str, dossiers: usize) -> Resu
     let mut connection = Connection::open(file)?;
     // Whoever is interrupted here begins anew.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000")?;
-    let mut filler = Filler { bodies: Bodies::new(keys), recorder, tree: Frontier::default(), shard: String::new() };
+    let (shard, tree) = head(&connection)?;
+    let mut filler = Filler { bodies: Bodies::new(keys), recorder, tree, shard };
     let numbers: Vec<usize> = (0..dossiers).collect();
     for numbers in numbers.chunks(DOSSIERS_IN_A_TRANSACTION) {
         let transaction = connection.transaction()?;
@@ -60,10 +61,21 @@ pub fn fill(file: &Path, keys: &Path, deployment: &str, dossiers: usize) -> Resu
         transaction.commit()?;
     }
     connection.execute(
-        "INSERT INTO audit_head (shard, size, frontier, epoch) VALUES (?1, ?2, ?3, 0)",
+        "INSERT OR REPLACE INTO audit_head (shard, size, frontier, epoch) VALUES (?1, ?2, ?3, 0)",
         (&filler.shard, filler.tree.size().cast_signed(), filler.tree.to_bytes()),
     )?;
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
+/// The log as the gateway has left it.
+fn head(connection: &Connection) -> Result<(String, Frontier)> {
+    let found = connection
+        .query_row("SELECT shard, size, frontier FROM audit_head", [], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+        })
+        .optional()?;
+    let Some((shard, size, bytes)) = found else { return Ok(Default::default()) };
+    Ok((shard, Frontier::from_bytes(size.cast_unsigned(), &bytes).context("a damaged head")?))
 }
 
 struct Filler {

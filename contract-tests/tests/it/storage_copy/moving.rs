@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use lienthong::audit::{Frontier, leaf_hash};
-use lienthong_contract_tests::gateway::{Deployment, KEY, client, wait_until_none};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, client, wait_until_none};
 use lienthong_contract_tests::load::{Load, Verdict, dossier, step};
 use lienthong_contract_tests::postgres::server_for_tests;
 use lienthong_contract_tests::scenarios::copy::{self, move_to};
@@ -26,7 +26,9 @@ fn always(kind: FaultKind, operations: &[Operation]) -> FaultPlan {
 }
 
 async fn send(deployment: &Deployment, method: Method, path: &str, key: Option<&str>, body: Option<&Value>) -> Value {
-    let mut request = client().request(method, format!("{}{path}", deployment.url())).bearer_auth(KEY);
+    let mut request = client()
+        .request(method, format!("{}{path}", deployment.url()))
+        .bearer_auth(deployment.token(PROVINCE).await.unwrap());
     if let Some(key) = key {
         request = request.header("Idempotency-Key", key);
     }
@@ -69,7 +71,7 @@ async fn all_answers(deployment: &Deployment) -> BTreeMap<String, Value> {
 /// Delivered, refused, of unknown outcome, and waiting because the portal is away.
 async fn make_content(deployment: &Deployment, sandbox: &Sandbox) -> Verdict {
     let load = Load { day: "261130", dossiers: 8, states: 2, with_steps: true, connections: 4 };
-    let acknowledged = load.play(&deployment.url()).await.unwrap();
+    let acknowledged = load.play(&deployment.url(), &deployment.token(PROVINCE).await.unwrap()).await.unwrap();
     settle(deployment).await;
     let verdict = Verdict::of(&acknowledged, &sandbox.ledger());
 

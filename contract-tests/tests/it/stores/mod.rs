@@ -1,5 +1,6 @@
 //! What every topic's store promises, on both engines: one suite a topic, each test once an engine.
 
+mod access;
 pub(crate) mod audit;
 mod batches;
 mod dossier_list;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong::access::idempotency::store::ReplyStore;
+use lienthong::access::store::AccessStore;
 use lienthong::audit::Recorder;
 use lienthong::audit::store::AuditStore;
 use lienthong::dossiers::store::DossierStore;
@@ -148,6 +150,7 @@ pub(crate) struct Stores {
     pub(crate) database: Database,
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) outbox: Arc<dyn OutboxStore>,
     pub(crate) dossiers: Arc<dyn DossierStore>,
     pub(crate) replies: Arc<dyn ReplyStore>,
@@ -183,6 +186,7 @@ impl Stores {
             keys.make_shard(&half_year).unwrap();
         }
         Self {
+            access: lienthong::access::store::open(&database),
             outbox: lienthong::outbox::store::open(&database, &bodies, &recorder),
             dossiers: lienthong::dossiers::store::open(&database, &recorder),
             replies: lienthong::access::idempotency::store::open(&database),
