@@ -71,6 +71,7 @@ agencies = [
     {{ code = "H15.61", name = "Phường", parent = "H15" }},
 ]
 access = {{ token_lifetime_s = 3600, refresh_ms = 50 }}
+quotas = {{ client = {{ requests = 0 }}, token = {{ requests = 0 }}, operations = [] }}
 [adapters.portal-dvcqg]
 adapter_url = "{portal_url}"
 madonvi = "{}"

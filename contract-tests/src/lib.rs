@@ -6,4 +6,5 @@ pub mod gateway;
 pub mod load;
 pub mod port_suites;
 pub mod postgres;
+pub mod redis;
 pub mod scenarios;

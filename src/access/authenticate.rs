@@ -17,6 +17,7 @@ use super::client::{Client, Scope};
 use super::register::Register;
 use super::tokens::jwt::{Unacceptable, Unverified};
 use super::tokens::{Grant, TokenSettings};
+use crate::http::listener::Peer;
 use crate::http::problem::{Code, Problem};
 
 /// Finds out who calls.
@@ -59,7 +60,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Layer: every request below it has a client.
 pub async fn authenticate(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
-    let certificate = request.extensions().get::<PeerCertificate>();
+    let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_ref());
     match access.identify(request.headers(), certificate).await {
         Ok(identity) => {
             request.extensions_mut().insert(identity);

@@ -14,6 +14,8 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
             return Ok(());
         }
     }
+    // What the settings name must be usable, too.
+    crate::wiring::tls(&loaded.settings)?;
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use super::Mistake;
 
 const DEFAULTS: &str = include_str!("../../config/gateway.toml");
 const VARIABLE_PREFIX: &str = "LIENTHONG__";
-/// Secrets of the core, by the last part of their key.
-const CORE_SECRETS: &[&str] = &["key", "password"];
+/// Secrets of the core, by their key or its last part.
+const CORE_SECRETS: &[&str] = &["password", "quotas.shared.url"];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Layered {
     fn is_secret(&self, key: &str) -> bool {
         let last = key.rsplit('.').next().unwrap_or_default();
         self.secrets.iter().any(|secret| secret == key)
-            || (!key.starts_with("adapters.") && CORE_SECRETS.contains(&last))
+            || (!key.starts_with("adapters.") && (CORE_SECRETS.contains(&last) || CORE_SECRETS.contains(&key)))
     }
 
     fn lay_text(&mut self, text: &str, source: &Source, prefix: &str, mistakes: &mut Vec<Mistake>) {

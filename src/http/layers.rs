@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument;
@@ -15,6 +16,7 @@ use tracing::Instrument;
 use super::json::BodyLimit;
 use super::openapi::API_VERSION;
 use super::problem::{Code, Problem, localise};
+use super::rules::{Priority, RuleBook, rule_of};
 
 /// Limits of the way in, from the configuration.
 #[derive(Debug, Clone)]
@@ -30,15 +32,17 @@ pub struct HttpLimits {
 pub struct RequestId(pub String);
 
 /// Puts the layers around the routes. The last one added is the first that a request meets.
-pub fn around(routes: Router, limits: &HttpLimits) -> Router {
-    let places = Arc::new(tokio::sync::Semaphore::new(limits.concurrent_requests));
+pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
+    let places = Places::new(limits.concurrent_requests, book);
     routes
         // Innermost: a body is bounded wherever it is read.
         .layer(Extension(BodyLimit(limits.body_bytes)))
         // A handler may not take longer than a caller waits; what it made durable stays durable.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
-        .layer(middleware::from_fn(move |request, next| shed(Arc::clone(&places), request, next)))
+        .layer(middleware::from_fn_with_state(Arc::new(places), shed))
+        // Before anything is done for a request of which it is not certain to whom it was sent.
+        .layer(middleware::from_fn(one_host))
         // A panic is a problem like any other, and the process lives on.
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             tracing::error!("a handler panicked");
@@ -52,11 +56,59 @@ pub fn around(routes: Router, limits: &HttpLimits) -> Router {
         .layer(middleware::from_fn(with_request_id))
 }
 
-async fn shed(places: Arc<tokio::sync::Semaphore>, request: Request, next: Next) -> Response {
-    match places.try_acquire_owned() {
-        Ok(_place) => next.run(request).await,
+/// Places for requests at a time. The less a request matters, the sooner there is none for it.
+struct Places {
+    book: Arc<RuleBook>,
+    all: Semaphore,
+    /// For whatever is not [`Priority::Last`]: nine of ten.
+    usual: Semaphore,
+    /// For [`Priority::Bulk`]: half.
+    bulk: Semaphore,
+}
+
+impl Places {
+    fn new(all: usize, book: Arc<RuleBook>) -> Self {
+        let part = |part: usize| Semaphore::new(part.max(1));
+        Self { book, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
+    }
+
+    /// Held while the request is worked on.
+    fn take(&self, priority: Priority) -> Result<Vec<SemaphorePermit<'_>>, TryAcquireError> {
+        let of = match priority {
+            Priority::Bulk => &[&self.bulk, &self.usual, &self.all][..],
+            Priority::Usual => &[&self.usual, &self.all],
+            Priority::Last => &[&self.all],
+        };
+        of.iter().map(|places| places.try_acquire()).collect()
+    }
+}
+
+async fn shed(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
+    let priority = rule_of(&places.book, &request).map_or(Priority::Last, |rule| rule.priority);
+    match places.take(priority) {
+        Ok(_places) => next.run(request).await,
         Err(_) => Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response(),
     }
+}
+
+/// A request names its host exactly once (RFC 9112, section 3.2): with none or two, whoever stands in front may have taken
+/// it for another's.
+async fn one_host(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let only = hosts.next().filter(|host| hosts.next().is_none() && !host.is_empty());
+    let is_one = match (only.and_then(|host| host.to_str().ok()), request.uri().authority()) {
+        (Some(host), Some(authority)) => host.eq_ignore_ascii_case(authority.as_str()),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if is_one {
+        return next.run(request).await;
+    }
+    let problem =
+        Problem::new(Code::RequestMalformed).detail("Cần đúng một tiêu đề Host.", "Exactly one Host header is needed.");
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn standard_headers(request: Request, next: Next) -> Response {

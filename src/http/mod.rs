@@ -3,7 +3,9 @@
 pub mod health;
 pub mod json;
 pub mod layers;
+pub mod listener;
 pub mod openapi;
 pub mod problem;
 pub mod router;
 pub mod rules;
+pub mod tls;

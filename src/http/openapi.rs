@@ -78,9 +78,18 @@ pub struct ProblemDocument {
     /// Số trường sai không liệt kê. / Wrong fields that are not listed.
     #[schema(minimum = 0)]
     pub errors_omitted: Option<u64>,
+    /// Hạn mức đã vượt, theo tên trong RateLimit-Policy. / The quota that was exceeded, by its name there.
+    #[serde(rename = "violated-policies")]
+    #[schema(max_items = 10, example = json!(["client"]))]
+    pub violated_policies: Option<Vec<PolicyName>>,
     #[schema(max_length = 100, example = "019aa0c0-0000-7000-8000-000000000000")]
     pub trace_id: Option<String>,
 }
+
+/// Tên một hạn mức. / A quota's name.
+#[derive(Serialize, ToSchema)]
+#[schema(max_length = 64, example = "client")]
+pub struct PolicyName(pub String);
 
 /// Một trường sai. / One wrong field.
 #[derive(Serialize, ToSchema)]
@@ -108,7 +117,7 @@ impl IntoResponses for Refusals {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDocument"))).build();
             let mut response =
                 ResponseBuilder::new().description(codes.join(", ")).content("application/problem+json", content);
-            if matches!(status, 409 | 503 | 507) {
+            if matches!(status, 409 | 429 | 503 | 507) {
                 let header = HeaderBuilder::new().description(Some("Giây. / Seconds.")).build();
                 response = response.header("Retry-After", header);
             }

@@ -65,6 +65,7 @@ codes! {
     StepBeforeDossier = "dossier.step_before_dossier", CONFLICT, "Chưa có hồ sơ để ghi tiến độ", "A step for a dossier that was never sent";
     DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
     OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";
+    QuotaExceeded = "access.quota_exceeded", TOO_MANY_REQUESTS, "Vượt hạn mức yêu cầu", "A quota is exceeded";
     Overloaded = "service.overloaded", SERVICE_UNAVAILABLE, "Hệ thống đang quá tải", "The service is overloaded";
     StorageUnavailable = "storage.unavailable", SERVICE_UNAVAILABLE, "Cơ sở dữ liệu tạm thời không trả lời", "The database does not answer at the moment";
     DiskFull = "storage.disk_full", INSUFFICIENT_STORAGE, "Sắp hết dung lượng lưu trữ", "Storage is nearly full";
@@ -78,15 +79,22 @@ pub struct Problem {
     pub detail: Option<Message>,
     pub errors: InvalidFields,
     pub retry_after: Option<Duration>,
+    /// The quota that was exceeded, by its name in the headers.
+    pub violated: Option<&'static str>,
 }
 
 impl Problem {
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: InvalidFields::default(), retry_after: None }
+        Self { code, detail: None, errors: InvalidFields::default(), retry_after: None, violated: None }
     }
 
     pub fn detail(mut self, vi: impl Into<String>, en: impl Into<String>) -> Self {
         self.detail = Some(Message::new(vi, en));
+        self
+    }
+
+    pub fn violated(mut self, policy: &'static str) -> Self {
+        self.violated = Some(policy);
         self
     }
 
@@ -106,6 +114,7 @@ impl Problem {
         let title = language.pick(vi, en);
         let kind = match self.code {
             Code::Overloaded => "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".to_owned(),
+            Code::QuotaExceeded => "https://iana.org/assignments/http-problem-types#quota-exceeded".to_owned(),
             code => format!("urn:lienthong:problem:{}", code.as_str()),
         };
         let detail = match &self.detail {
@@ -136,6 +145,9 @@ impl Problem {
             if self.errors.omitted() > 0 {
                 problem["errorsOmitted"] = self.errors.omitted().into();
             }
+        }
+        if let Some(policy) = self.violated {
+            problem["violated-policies"] = serde_json::json!([policy]);
         }
         if let Some(id) = request_id {
             problem["traceId"] = id.into();
@@ -175,7 +187,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
         if let Some(after) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            response.headers_mut().insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(after.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)),
+            );
         }
         let challenge = match self.code {
             Code::Unauthenticated | Code::CertificateUnknown => Some("Bearer"),

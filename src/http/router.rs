@@ -15,6 +15,7 @@ use super::openapi::Document;
 use super::problem::{Code, Problem};
 use super::rules::{self, RuleBook};
 use crate::access::oauth::{self, TokenEndpoint};
+use crate::access::quotas::{self, Quotas};
 use crate::access::{Access, authenticate};
 use crate::dossiers::{self, Dossiers};
 use crate::outbox::http as operations;
@@ -25,6 +26,7 @@ pub struct Topics {
     pub operations: Arc<operations::Operations>,
     pub health: Arc<Health>,
     pub access: Arc<Access>,
+    pub quotas: Arc<Quotas>,
     pub token_endpoint: Arc<TokenEndpoint>,
 }
 
@@ -53,6 +55,7 @@ pub fn document(topics: &Topics) -> anyhow::Result<(OpenApiDocument, RuleBook)> 
 /// Everything that is served.
 pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
     let (document, book) = document(topics)?;
+    let book = Arc::new(book);
     let json = document.to_json()?;
     let (api, _) = api(topics).split_for_parts();
     let (open_api, _) = open_api(topics).split_for_parts();
@@ -60,7 +63,9 @@ pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
     let authenticated = api
         .method_not_allowed_fallback(not_allowed)
         // Only around what is an API route: an unknown address is 404 whoever asks.
-        .route_layer(middleware::from_fn_with_state(Arc::new(book), rules::authorise))
+        // Innermost: only what is allowed at all is charged.
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&topics.quotas), quotas::limit))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&book), rules::authorise))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&topics.access), authenticate));
     let open = Router::new()
         .route("/livez", get(health::live))
@@ -69,7 +74,7 @@ pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
         .merge(open_api)
         .method_not_allowed_fallback(not_allowed);
     let routes = authenticated.merge(open).fallback(|| async { Problem::new(Code::RouteNotFound) });
-    Ok(layers::around(routes, limits))
+    Ok(layers::around(routes, limits, book))
 }
 
 fn openapi(json: String) -> impl IntoResponse {

@@ -11,6 +11,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 
 use super::problem::{Code, Problem};
+use crate::access::quotas::OperationName;
 use crate::access::{Identity, Scope};
 
 /// Whose affair an operation is: what a client of another agency must not learn or change by it.
@@ -26,6 +27,17 @@ pub enum About {
     OwnDossiers,
 }
 
+/// Who is let in when there is no room for everyone: the last ones are refused last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Much at once, and in no hurry.
+    Bulk,
+    /// What someone waits for.
+    Usual,
+    /// What must not be lost: money, and what tells how the gateway is.
+    Last,
+}
+
 /// One line of the list.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
@@ -33,20 +45,21 @@ pub struct Rule {
     pub operation: &'static str,
     pub scope: Scope,
     pub about: About,
+    pub priority: Priority,
 }
 
-const fn rule(operation: &'static str, scope: Scope, about: About) -> Rule {
-    Rule { operation, scope, about }
+const fn rule(operation: &'static str, scope: Scope, about: About, priority: Priority) -> Rule {
+    Rule { operation, scope, about, priority }
 }
 
 /// Every operation that needs a client.
 pub const RULES: &[Rule] = &[
-    rule("putDossier", Scope::DossiersWrite, About::Dossier),
-    rule("getDossier", Scope::DossiersRead, About::Dossier),
-    rule("listDossiers", Scope::DossiersRead, About::OwnDossiers),
-    rule("postDossierSteps", Scope::DossiersWrite, About::Dossier),
-    rule("postDossierBatch", Scope::DossiersWrite, About::DossiersInBody),
-    rule("getOperation", Scope::DossiersRead, About::Operation),
+    rule("putDossier", Scope::DossiersWrite, About::Dossier, Priority::Usual),
+    rule("getDossier", Scope::DossiersRead, About::Dossier, Priority::Usual),
+    rule("listDossiers", Scope::DossiersRead, About::OwnDossiers, Priority::Bulk),
+    rule("postDossierSteps", Scope::DossiersWrite, About::Dossier, Priority::Usual),
+    rule("postDossierBatch", Scope::DossiersWrite, About::DossiersInBody, Priority::Bulk),
+    rule("getOperation", Scope::DossiersRead, About::Operation, Priority::Usual),
 ];
 
 /// The rules by method and route.
@@ -96,13 +109,19 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation?)))
 }
 
-/// Layer: whoever calls may do this at all. On whose behalf is for the use case to judge.
-pub async fn authorise(State(book): State<Arc<RuleBook>>, request: Request, next: Next) -> Response {
+/// The rule of a request, if it is for an operation that needs a client.
+pub fn rule_of<'a>(book: &'a RuleBook, request: &Request) -> Option<&'a Rule> {
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let Some(rule) = book.get(&(method, route)) else {
+    let route = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+    book.get(&(method, route))
+}
+
+/// Layer: whoever calls may do this at all. On whose behalf is for the use case to judge.
+pub async fn authorise(State(book): State<Arc<RuleBook>>, mut request: Request, next: Next) -> Response {
+    let Some(rule) = rule_of(&book, &request) else {
         return Problem::new(Code::MethodNotAllowed).into_response();
     };
+    request.extensions_mut().insert(OperationName(rule.operation));
     let may = request.extensions().get::<Identity>().is_some_and(|identity| identity.scopes.contains(&rule.scope));
     if may {
         return next.run(request).await;

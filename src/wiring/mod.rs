@@ -4,13 +4,13 @@ mod duties;
 mod stores;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use lienthong_adapter_kit::breaker::Breaker;
 use lienthong_adapter_kit::card::{Card, Tools};
 use lienthong_adapter_kit::standing::Standing;
@@ -25,13 +25,16 @@ pub use stores::{DATABASE, Stores, migrate, postgres_settings};
 use crate::access::Access;
 use crate::access::idempotency::{self, Replies};
 use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
+use crate::access::quotas::{Quotas, Shared, SharedSettings};
 use crate::access::register::Register;
 use crate::access::tokens::TokenSettings;
 use crate::config::{Engine, Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, PortalDelivery};
 use crate::http::health::Health;
 use crate::http::layers::HttpLimits;
+use crate::http::listener::{Acceptor, ConnectionLimits};
 use crate::http::router::{self, Topics};
+use crate::http::tls::{Tls, TlsFiles};
 use crate::outbox::http::Operations;
 use crate::outbox::{InFlight, RetrySchedule, Worker, WorkerSettings};
 use crate::replicas::{Leader, Member};
@@ -87,9 +90,16 @@ impl Gateway {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let handle = axum_server::Handle::new();
-        let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
-        // HTTP/1.1 only: the other protocol has limits of its own that nobody has set.
-        *server.http_builder() = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
+        let tls = tls(settings)?;
+        let connections = ConnectionLimits {
+            all: settings.server.most_connections,
+            of_one_address: settings.server.most_connections_of_one_address,
+            handshake_timeout: Duration::from_millis(settings.server.tls.handshake_timeout_ms),
+        };
+        let acceptor = Acceptor::new(connections, tls.clone());
+        // HTTP/1.1 only: the other protocol has limits of its own that nobody has set, and whoever says nothing from which
+        // it could be told which one it speaks would be waited for without end.
+        let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).http1_only().handle(handle.clone());
         server
             .http_builder()
             .http1()
@@ -114,14 +124,19 @@ impl Gateway {
         let lead = tokio::spawn(leader.run(stopped.clone()));
         let register = Arc::clone(&topics.access.register);
         let watch = tokio::spawn(register.watch(Duration::from_millis(settings.access.refresh_ms), stopped.clone()));
-        let keep_house = tokio::spawn(keep_house(stores, stopped));
+        let mut tasks = vec![serve, deliver, lead, watch];
+        if let Some(tls) = tls {
+            let every = Duration::from_millis(settings.server.tls.reload_ms);
+            tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
+        }
+        tasks.push(tokio::spawn(keep_house(stores, stopped)));
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
             server: handle,
             drain: Duration::from_millis(settings.server.drain_ms),
             stop,
-            tasks: vec![serve, deliver, lead, watch, keep_house],
+            tasks,
             member,
             end,
             renew,
@@ -172,7 +187,9 @@ async fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) ->
         settings.access.remember_token_ms.into(),
         settings.access.remembered_tokens,
     ));
+    let quotas = Arc::new(Quotas::new(settings.quota_table(), shared_quotas(settings)?));
     let token_endpoint = TokenEndpoint {
+        quotas: Arc::clone(&quotas),
         access: Arc::clone(&access),
         store: Arc::clone(&stores.access),
         keys: Arc::clone(&stores.keys),
@@ -202,6 +219,7 @@ async fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) ->
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(Health { outbox: Arc::clone(&stores.outbox), disk: stores.disk.clone() }),
         access,
+        quotas,
         token_endpoint: Arc::new(token_endpoint),
     })
 }
@@ -256,6 +274,34 @@ fn worker(
         bell: stores.bell.clone(),
         in_flight: InFlight::default(),
     }))
+}
+
+fn shared_quotas(settings: &Settings) -> anyhow::Result<Option<Shared>> {
+    let shared = &settings.quotas.shared;
+    if shared.url.is_empty() {
+        return Ok(None);
+    }
+    let opened = Shared::new(SharedSettings {
+        url: shared.url.expose().to_owned(),
+        timeout: Duration::from_millis(shared.timeout_ms),
+        pause: Duration::from_millis(shared.pause_ms),
+        share_while_away: shared.share_while_away_percent,
+        prefix: settings.deployment.name.clone(),
+    });
+    Ok(Some(opened.context("quotas.shared.url")?))
+}
+
+/// The certificates of the configuration, if it has any; an error if they cannot be used.
+pub fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
+    let tls = &settings.server.tls;
+    let given = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
+    let files = given(&tls.certificate_file).map(|certificate| TlsFiles {
+        certificate,
+        private_key: PathBuf::from(&tls.private_key_file),
+        client_authorities: given(&tls.client_authorities_file),
+        revoked: given(&tls.client_revocations_file),
+    });
+    files.map(|files| Tls::open(files).map(Arc::new)).transpose()
 }
 
 fn http_limits(settings: &Settings) -> HttpLimits {

@@ -24,6 +24,11 @@ pub(crate) fn sqlite3() -> Result<()> {
     install("sqlite3", || has("sqlite3"), "install SQLite's shell by hand, so that sqlite3 is on PATH")
 }
 
+/// Redis, in which replicas count together; never a server of the machine's own.
+pub(crate) fn redis() -> Result<()> {
+    install("redis-server", || has("redis-server"), "install Redis or Valkey by hand, so that redis-server is on PATH")
+}
+
 fn install(package: &str, is_installed: impl Fn() -> bool, by_hand: &'static str) -> Result<()> {
     if is_installed() {
         return Ok(());

@@ -24,6 +24,7 @@ const BENCHMARKS: &[(&str, &str)] = &[("http", "bench"), ("storage", "bench_stor
 pub(crate) fn test() -> Result<()> {
     packages::postgresql()?;
     packages::sqlite3()?;
+    packages::redis()?;
     if tools::has("cargo-nextest") {
         step("tests", with_postgres(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]))?;
     } else {

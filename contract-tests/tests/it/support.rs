@@ -210,6 +210,7 @@ impl Answer {
         let expected = match problem["code"].as_str().unwrap() {
             // The registered type, where there is one.
             "service.overloaded" => "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".into(),
+            "access.quota_exceeded" => "https://iana.org/assignments/http-problem-types#quota-exceeded".into(),
             code => format!("urn:lienthong:problem:{code}"),
         };
         assert_eq!(problem["type"], expected, "{problem}");

@@ -161,7 +161,7 @@ pub fn algorithms_of(key: &Jwk) -> Option<&'static [Algorithm]> {
 }
 
 /// Id and secret of an `Authorization: Basic` (RFC 6749, section 2.3.1: each form-encoded before they are joined).
-fn basic(header: &str) -> Option<(String, String)> {
+pub(super) fn basic(header: &str) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > 1024 {
         return None;

@@ -1,5 +1,6 @@
 //! The way in: the token endpoint, the server's metadata (RFC 8414), and the keys by which tokens are checked.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,9 +15,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::client_authentication::basic;
 use super::{ErrorCode, Refused, TokenEndpoint};
 use crate::access::certificate::PeerCertificate;
 use crate::access::client::Scope;
+use crate::access::tokens::jwt::Unverified;
+use crate::http::listener::Peer;
 use crate::http::openapi::ProblemDocument;
 
 /// Where the token endpoint is.
@@ -86,24 +90,38 @@ struct TokenRequest {
         (status = 200, description = "Mã truy cập. / A token.", body = Token),
         (status = 400, description = "invalid_request, invalid_scope, unsupported_grant_type", body = TokenError),
         (status = 401, description = "invalid_client", body = TokenError),
+        (status = 429, description = "access.quota_exceeded", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "temporarily_unavailable, service.overloaded", content(
             (TokenError = "application/json"), (ProblemDocument = "application/problem+json"))),
     )
 )]
 async fn post_token(
     State(endpoint): State<Arc<TokenEndpoint>>,
-    certificate: Option<Extension<PeerCertificate>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
     let Ok(body) = body else {
         return Refused::new(ErrorCode::InvalidRequest, "The body is too large, or was cut off.").into_response();
     };
-    let certificate = certificate.map(|Extension(certificate)| certificate);
+    let certificate = peer.and_then(|Extension(peer)| peer.certificate);
     match answer(&endpoint, &headers, &body, certificate.as_ref()).await {
         Ok(response) => response,
         Err(refused) => refused.into_response(),
     }
+}
+
+/// In whose name the endpoint is asked, known or not: so often, and no more. Of those that nobody knows there is one.
+fn claimed<'a>(endpoint: &TokenEndpoint, headers: &HeaderMap, form: &'a HashMap<String, String>) -> Cow<'a, str> {
+    let by_secret = || headers.get(header::AUTHORIZATION).and_then(|value| Some(basic(value.to_str().ok()?)?.0));
+    let by_assertion = || {
+        let read = Unverified::read(form.get("client_assertion")?).ok()?;
+        read.claimed("sub").map(str::to_owned)
+    };
+    let claimed = form.get("client_id").map(|id| Cow::Borrowed(id.as_str()));
+    let claimed = claimed.or_else(|| by_secret().or_else(by_assertion).map(Cow::Owned));
+    let is_known = |id: &Cow<'_, str>| endpoint.access.register.in_force().client(id).is_some();
+    claimed.filter(is_known).unwrap_or(Cow::Borrowed("?"))
 }
 
 async fn answer(
@@ -113,6 +131,9 @@ async fn answer(
     certificate: Option<&PeerCertificate>,
 ) -> Result<Response, Refused> {
     let form = read_form(headers, body)?;
+    if let Err(problem) = endpoint.quotas.charge_token(&claimed(endpoint, headers, &form)).await {
+        return Ok(problem.into_response());
+    }
     match form.get("grant_type").map(String::as_str) {
         Some("client_credentials") => {}
         Some(_) => return Err(Refused::new(ErrorCode::UnsupportedGrantType, "Only client_credentials is supported.")),
@@ -178,7 +199,7 @@ async fn get_metadata(State(endpoint): State<Arc<TokenEndpoint>>) -> Response {
         "response_types_supported": [],
         "scopes_supported": Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         "token_endpoint_auth_methods_supported":
-            ["client_secret_basic", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"],
+            ["client_secret_basic", "private_key_jwt", "tls_client_auth"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "PS256", "RS256"],
         "tls_client_certificate_bound_access_tokens": true,
         "service_documentation": format!("{issuer}/v1/openapi.json"),

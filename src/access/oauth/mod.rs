@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::authenticate::Access;
 use super::client::Scope;
+use super::quotas::Quotas;
 use super::store::AccessStore;
 use super::tokens::{keys, write_scopes};
 use crate::http::problem::AsItIs;
@@ -27,6 +28,7 @@ pub struct TokenEndpoint {
     pub access: Arc<Access>,
     pub store: Arc<dyn AccessStore>,
     pub keys: Arc<Keys>,
+    pub quotas: Arc<Quotas>,
     /// Address of this endpoint as clients reach it.
     pub url: String,
 }

@@ -118,6 +118,11 @@ fn settings(folder: &Path, portal: &str) -> Result<config::Loaded, Failure> {
         r#"
 [server]
 listen = "127.0.0.1:0"
+[access]
+token_lifetime_s = 3600
+[quotas]
+client.requests = 0
+operations = []
 [storage]
 keys_folder = {keys:?}
 sqlite = {{ data_folder = {data:?}, least_free_bytes = 0, least_free_percent = 0 }}

@@ -1,127 +1,14 @@
-//! The core's settings as types. A value that cannot be used is a mistake here, not a surprise later.
+//! The rules that types cannot say: values that cannot work, alone or together.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
-use deserr::Deserr;
-use jiff::civil::Date;
-use lienthong_adapter_kit::breaker::BreakerSettings;
 use lienthong_adapter_kit::card::Card;
-use lienthong_adapter_kit::secret::Secret;
-use lienthong_domain::catalogue::{Agency, AgencyCode, AgencyRegister, Procedure, ProcedureCode, ProcedureRegister};
-use lienthong_domain::dossier::{DossierState, StatusMap, StatusMapEntry};
+use lienthong_domain::catalogue::AgencyCode;
 use lienthong_domain::invalid::{InvalidFields, Refusal};
-use lienthong_domain::scalar::{Scalar, ScalarSchema};
 
-use crate::dossiers::StatusMaps;
-
-/// A plain date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Day(pub Date);
-
-impl Scalar for Day {
-    const SCHEMA: ScalarSchema = ScalarSchema::new("Ngày. / A date.", 10, "2026-11-21").format("date");
-
-    fn parse(text: &str) -> Result<Self, Refusal> {
-        let date = text.parse().map(Day);
-        date.map_err(|_| Refusal::new("date", "Cần ngày dạng 2026-11-21.", "A date like 2026-11-21 is needed."))
-    }
-
-    fn to_text(&self) -> String {
-        self.0.to_string()
-    }
-}
-
-lienthong_domain::scalar!(Day);
-
-lienthong_domain::code_enum! {
-    /// What keeps the data.
-    pub enum Engine: "Cơ sở dữ liệu. / The database." {
-        Sqlite = "sqlite" => "SQLite, một máy",
-        Postgres = "postgres" => "PostgreSQL, nhiều máy",
-    }
-}
-
-/// Declares a section: every member is mandatory in the sum of the layers unless it says otherwise.
-macro_rules! section {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Deserr)]
-        #[deserr(error = InvalidFields, deny_unknown_fields)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type),+ }
-    };
-}
-
-section! {
-    /// Everything but the adapters' sections.
-    Settings {
-        deployment: DeploymentSettings,
-        server: ServerSettings,
-        access: AccessSettings,
-        http: HttpSettings,
-        storage: StorageSettings,
-        replicas: ReplicaSettings,
-        outbox: OutboxSettings,
-        idempotency: IdempotencySettings,
-        dossiers: DossierSettings,
-        portal: PortalSettings,
-        log: LogSettings,
-        #[deserr(default)]
-        procedures: Vec<ProcedureSettings>,
-        #[deserr(default)]
-        agencies: Vec<AgencySettings>,
-        #[deserr(default)]
-        status_maps: Vec<StatusMapSettings>,
-    }
-}
-section! { DeploymentSettings { name: String } }
-section! { ServerSettings { listen: String, public_url: String, drain_ms: u64 } }
-section! { AccessSettings {
-    token_lifetime_s: u32, token_key_days: u32, token_key_lead_s: u32, clock_skew_s: u32, remember_token_ms: u32,
-    remembered_tokens: u64, refresh_ms: u64,
-} }
-section! { HttpSettings { body_bytes: usize, request_timeout_ms: u64, header_read_timeout_ms: u64, concurrent_requests: usize } }
-section! { StorageSettings {
-    engine: Engine, keys_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
-    sqlite: SqliteSettings, postgres: PostgresSettings,
-} }
-section! { SqliteSettings {
-    data_folder: String, readers: usize, busy_timeout_ms: u64, wal_bytes: u64, cache_bytes: u64, least_free_bytes: u64,
-    least_free_percent: u64,
-} }
-section! { PostgresSettings {
-    url: String, password: Secret, ca_file: String, most_connections: usize, writers: usize, connect_timeout_ms: u64,
-    statement_timeout_ms: u64,
-} }
-section! { ReplicaSettings { lease_ms: u64 } }
-section! { OutboxSettings {
-    most_open: u64, most_in_flight: usize, claim_batch: usize, lease_ms: u32, attempt_timeout_ms: u32, poll_ms: u64,
-    look_up_delay_ms: u32, credential_pause_ms: u32, most_lost_leases: u32, retry_delays_ms: Vec<u32>,
-    retry_jitter_percent: u32, give_up_after_hours: u32, breaker: BreakerSettings,
-} }
-section! { IdempotencySettings { keep_hours: u32 } }
-section! { DossierSettings { batch_items: usize, steps_per_request: usize, page_items: usize } }
-section! { PortalSettings { adapter: String } }
-section! { LogSettings { filter: String, format: String } }
-section! { ProcedureSettings {
-    code: ProcedureCode, name: String,
-    #[deserr(default)] withdrawn_from: Option<Day>,
-    #[deserr(default)] successor: Option<ProcedureCode>,
-} }
-section! { AgencySettings {
-    code: AgencyCode, name: String,
-    #[deserr(default)] parent: Option<AgencyCode>,
-    #[deserr(default)] valid_from: Option<Day>,
-    #[deserr(default)] valid_to: Option<Day>,
-} }
-section! { StatusMapSettings { agency: AgencyCode, entries: Vec<StatusMapLine> } }
-section! { StatusMapLine {
-    status: String,
-    #[deserr(default)] sub_status: Option<String>,
-    means: DossierState,
-    #[deserr(default)] sent_as: Option<DossierState>,
-    #[deserr(default)] override_reason: Option<String>,
-} }
+use super::{Engine, Settings, listed_twice};
+use crate::http::rules::RULES;
 
 impl Settings {
     /// The rules that a type cannot say.
@@ -143,7 +30,7 @@ impl Settings {
         );
         match self.server.listen.parse::<SocketAddr>() {
             Ok(address) => must(
-                address.ip().is_loopback(),
+                address.ip().is_loopback() || self.server.tls.is_on(),
                 "/server/listen",
                 "Chưa có TLS thì chỉ được nghe trên loopback (127.0.0.1 hoặc [::1]).",
                 "Without TLS it may only listen on loopback (127.0.0.1 or [::1]).",
@@ -183,6 +70,8 @@ impl Settings {
             "There is no such adapter.",
         );
         for (pointer, size) in [
+            ("/server/most_connections", self.server.most_connections),
+            ("/server/most_connections_of_one_address", self.server.most_connections_of_one_address),
             ("/http/body_bytes", self.http.body_bytes),
             ("/http/concurrent_requests", self.http.concurrent_requests),
             ("/storage/write_queue", self.storage.write_queue),
@@ -200,6 +89,8 @@ impl Settings {
         }
         for (pointer, time) in [
             ("/server/drain_ms", self.server.drain_ms),
+            ("/server/tls/handshake_timeout_ms", self.server.tls.handshake_timeout_ms),
+            ("/server/tls/reload_ms", self.server.tls.reload_ms),
             ("/http/request_timeout_ms", self.http.request_timeout_ms),
             ("/http/header_read_timeout_ms", self.http.header_read_timeout_ms),
             ("/storage/sqlite/busy_timeout_ms", self.storage.sqlite.busy_timeout_ms),
@@ -215,6 +106,7 @@ impl Settings {
         must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
         self.check_engine(&mut must);
         self.check_access(&mut must);
+        self.check_quotas(&mut must);
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_agencies(&mut wrong);
@@ -243,6 +135,25 @@ impl Settings {
             "Cần https://máy[:cổng], không có đường dẫn; http chỉ cho 127.0.0.1, [::1] hoặc localhost.",
             "https://host[:port] is needed, without a path; http only for 127.0.0.1, [::1] or localhost.",
         );
+        let tls = &self.server.tls;
+        must(
+            tls.certificate_file.is_empty() == tls.private_key_file.is_empty(),
+            "/server/tls/private_key_file",
+            "Chứng thư và khóa riêng phải có cả hai.",
+            "The certificate and the private key are needed both.",
+        );
+        must(
+            tls.client_authorities_file.is_empty() || tls.is_on(),
+            "/server/tls/client_authorities_file",
+            "Cần chứng thư của cổng trước (certificate_file).",
+            "The gateway's own certificate (certificate_file) is needed first.",
+        );
+        must(
+            tls.client_revocations_file.is_empty() || !tls.client_authorities_file.is_empty(),
+            "/server/tls/client_revocations_file",
+            "Cần client_authorities_file.",
+            "client_authorities_file is needed.",
+        );
         let access = &self.access;
         let mut within = |name: &str, value: u64, least: u64, most: u64| {
             let (vi, en) = (format!("Từ {least} đến {most}."), format!("From {least} to {most}."));
@@ -255,6 +166,47 @@ impl Settings {
         within("remember_token_ms", access.remember_token_ms.into(), 0, 30_000);
         within("remembered_tokens", access.remembered_tokens, 1, 10_000_000);
         within("refresh_ms", access.refresh_ms, 10, 10_000);
+    }
+
+    fn check_quotas(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
+        let quotas = &self.quotas;
+        let mut lines = vec![
+            ("/quotas/all".to_owned(), quotas.all.requests, quotas.all.window_s),
+            ("/quotas/client".to_owned(), quotas.client.requests, quotas.client.window_s),
+            ("/quotas/token".to_owned(), quotas.token.requests, quotas.token.window_s),
+        ];
+        for (n, line) in quotas.operations.iter().enumerate() {
+            lines.push((format!("/quotas/operations/{n}"), line.requests, line.window_s));
+            must(
+                RULES.iter().any(|rule| rule.operation == line.operation),
+                &format!("/quotas/operations/{n}/operation"),
+                "Không có thao tác này trong tài liệu API (operationId).",
+                "There is no such operation (operationId) in the API document.",
+            );
+        }
+        for (n, line) in quotas.clients.iter().enumerate() {
+            lines.push((format!("/quotas/clients/{n}"), line.requests, line.window_s));
+        }
+        for (place, requests, window_s) in lines {
+            must(requests <= 100_000_000, &format!("{place}/requests"), "Tối đa 100000000.", "At most 100000000.");
+            must((1..=86_400).contains(&window_s), &format!("{place}/window_s"), "Từ 1 đến 86400.", "From 1 to 86400.");
+        }
+        let shared = &quotas.shared;
+        let url = shared.url.expose();
+        must(
+            url.is_empty() || redis::IntoConnectionInfo::into_connection_info(url).is_ok(),
+            "/quotas/shared/url",
+            "Cần redis://máy:6379 hoặc rediss://máy:6379.",
+            "redis://host:6379 or rediss://host:6379 is needed.",
+        );
+        must((1..=1000).contains(&shared.timeout_ms), "/quotas/shared/timeout_ms", "Từ 1 đến 1000.", "From 1 to 1000.");
+        must((1..=60_000).contains(&shared.pause_ms), "/quotas/shared/pause_ms", "Từ 1 đến 60000.", "From 1 to 60000.");
+        must(
+            (1..=100).contains(&shared.share_while_away_percent),
+            "/quotas/shared/share_while_away_percent",
+            "Từ 1 đến 100.",
+            "From 1 to 100.",
+        );
     }
 
     fn check_engine(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
@@ -317,55 +269,4 @@ impl Settings {
             }
         }
     }
-
-    pub fn agency_register(&self) -> AgencyRegister {
-        AgencyRegister::new(self.agencies.iter().map(|agency| Agency {
-            code: agency.code.clone(),
-            name: agency.name.clone(),
-            parent: agency.parent.clone(),
-            valid_from: agency.valid_from.map(|day| day.0),
-            valid_to: agency.valid_to.map(|day| day.0),
-        }))
-    }
-
-    pub fn procedure_register(&self) -> ProcedureRegister {
-        ProcedureRegister::new(self.procedures.iter().map(|procedure| Procedure {
-            code: procedure.code.clone(),
-            name: procedure.name.clone(),
-            withdrawn_from: procedure.withdrawn_from.map(|day| day.0),
-            successor: procedure.successor.clone(),
-        }))
-    }
-
-    pub fn status_maps(&self) -> Result<StatusMaps, InvalidFields> {
-        let mut wrong = InvalidFields::default();
-        let mut by_agency = HashMap::new();
-        for (n, map) in self.status_maps.iter().enumerate() {
-            let lines = map.entries.iter().map(|line| StatusMapEntry {
-                status: line.status.clone(),
-                sub_status: line.sub_status.clone(),
-                means: line.means,
-                sent_as: line.sent_as,
-                override_reason: line.override_reason.clone(),
-            });
-            match StatusMap::new(lines) {
-                Ok(table) => {
-                    if by_agency.insert(map.agency.clone(), table).is_some() {
-                        wrong.push(format!("/status_maps/{n}/agency"), listed_twice());
-                    }
-                }
-                Err(mistakes) => {
-                    for mistake in mistakes {
-                        let pointer = format!("/status_maps/{n}/entries/{}", mistake.entry);
-                        wrong.push(pointer, Refusal { code: "status_map", message: mistake.message });
-                    }
-                }
-            }
-        }
-        wrong.into_result(StatusMaps::new(by_agency))
-    }
-}
-
-fn listed_twice() -> Refusal {
-    Refusal::new("value", "Đã có trong danh sách.", "It is in the list already.")
 }

@@ -1,0 +1,5 @@
+//! The way in before any use case: TLS and its certificates, connections, quotas.
+
+mod connections;
+mod quotas;
+mod tls;

@@ -1,0 +1,78 @@
+//! Settings as the tables that use cases work with.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lienthong_domain::catalogue::{Agency, AgencyRegister, Procedure, ProcedureRegister};
+use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
+use lienthong_domain::invalid::{InvalidFields, Refusal};
+
+use super::{QuotaLine, Settings, listed_twice};
+use crate::access::quotas::{Quota, QuotaTable};
+use crate::dossiers::StatusMaps;
+
+impl Settings {
+    /// The quotas, without those that allow everything.
+    pub fn quota_table(&self) -> QuotaTable {
+        let quota = |requests: u32, window_s: u32| Quota { requests, window: Duration::from_secs(window_s.into()) };
+        let given = |line: &QuotaLine| (line.requests > 0).then(|| quota(line.requests, line.window_s));
+        let quotas = &self.quotas;
+        let of_operation =
+            quotas.operations.iter().map(|line| (line.operation.clone(), quota(line.requests, line.window_s)));
+        let of_client = quotas.clients.iter().map(|line| (line.client.clone(), quota(line.requests, line.window_s)));
+        QuotaTable {
+            all: given(&quotas.all),
+            client: given(&quotas.client),
+            token: given(&quotas.token),
+            of_client: of_client.filter(|(_, quota)| quota.requests > 0).collect(),
+            of_operation: of_operation.filter(|(_, quota)| quota.requests > 0).collect(),
+        }
+    }
+
+    pub fn agency_register(&self) -> AgencyRegister {
+        AgencyRegister::new(self.agencies.iter().map(|agency| Agency {
+            code: agency.code.clone(),
+            name: agency.name.clone(),
+            parent: agency.parent.clone(),
+            valid_from: agency.valid_from.map(|day| day.0),
+            valid_to: agency.valid_to.map(|day| day.0),
+        }))
+    }
+
+    pub fn procedure_register(&self) -> ProcedureRegister {
+        ProcedureRegister::new(self.procedures.iter().map(|procedure| Procedure {
+            code: procedure.code.clone(),
+            name: procedure.name.clone(),
+            withdrawn_from: procedure.withdrawn_from.map(|day| day.0),
+            successor: procedure.successor.clone(),
+        }))
+    }
+
+    pub fn status_maps(&self) -> Result<StatusMaps, InvalidFields> {
+        let mut wrong = InvalidFields::default();
+        let mut by_agency = HashMap::new();
+        for (n, map) in self.status_maps.iter().enumerate() {
+            let lines = map.entries.iter().map(|line| StatusMapEntry {
+                status: line.status.clone(),
+                sub_status: line.sub_status.clone(),
+                means: line.means,
+                sent_as: line.sent_as,
+                override_reason: line.override_reason.clone(),
+            });
+            match StatusMap::new(lines) {
+                Ok(table) => {
+                    if by_agency.insert(map.agency.clone(), table).is_some() {
+                        wrong.push(format!("/status_maps/{n}/agency"), listed_twice());
+                    }
+                }
+                Err(mistakes) => {
+                    for mistake in mistakes {
+                        let pointer = format!("/status_maps/{n}/entries/{}", mistake.entry);
+                        wrong.push(pointer, Refusal { code: "status_map", message: mistake.message });
+                    }
+                }
+            }
+        }
+        wrong.into_result(StatusMaps::new(by_agency))
+    }
+}

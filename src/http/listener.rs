@@ -1,0 +1,181 @@
+//! Connections, before any request is read: so many in all and from one address, TLS if it is configured, and who is at
+//! the other end. A certificate file that cannot be read leaves the one before it in force.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::middleware::AddExtension;
+use axum_server::accept::Accept;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::Layer;
+
+use super::tls::Tls;
+use crate::access::PeerCertificate;
+
+/// Who is at the other end of a connection: beside each of its requests.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub address: IpAddr,
+    pub certificate: Option<PeerCertificate>,
+}
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    pub all: usize,
+    pub of_one_address: usize,
+    pub handshake_timeout: Duration,
+}
+
+/// The connections there are.
+#[derive(Debug)]
+struct Places {
+    limits: ConnectionLimits,
+    taken: Mutex<(usize, HashMap<IpAddr, usize>)>,
+}
+
+/// Held by a connection while it lasts.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Places {
+    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, by_address) = &mut *taken;
+        let of_this = by_address.entry(address).or_default();
+        if *all >= self.limits.all || *of_this >= self.limits.of_one_address {
+            return None;
+        }
+        *all += 1;
+        *of_this += 1;
+        Some(Place { places: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.0 -= 1;
+        if let Some(of_this) = taken.1.get_mut(&self.address) {
+            *of_this -= 1;
+            if *of_this == 0 {
+                taken.1.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Takes connections in.
+#[derive(Clone)]
+pub struct Acceptor {
+    places: Arc<Places>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Acceptor {
+    pub fn new(limits: ConnectionLimits, tls: Option<Arc<Tls>>) -> Self {
+        Self { places: Arc::new(Places { limits, taken: Mutex::default() }), tls }
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
+    type Stream = Connection;
+    type Service = AddExtension<S, Peer>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let (places, tls) = (Arc::clone(&self.places), self.tls.clone());
+        Box::pin(async move {
+            let address = stream.peer_addr()?.ip().to_canonical();
+            // Not even a refusal: whoever opens too many is not worth an answer, and a handshake least of all.
+            let place = places.take(address).ok_or_else(|| io::Error::other("too many connections"))?;
+            stream.set_nodelay(true)?;
+            let (channel, certificate) = match tls {
+                None => (Channel::Plain(stream), None),
+                Some(tls) => {
+                    let shaking = TlsAcceptor::from(tls.config()).accept(stream);
+                    let stream = tokio::time::timeout(places.limits.handshake_timeout, shaking).await??;
+                    let chain = stream.get_ref().1.peer_certificates();
+                    let certificate = chain.and_then(<[_]>::first).map(PeerCertificate::of);
+                    (Channel::Tls(Box::new(stream)), certificate)
+                }
+            };
+            let peer = Peer { address, certificate };
+            Ok((Connection { channel, _place: place }, Extension(peer).layer(service)))
+        })
+    }
+}
+
+enum Channel {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// An accepted connection: gives its place back when it ends.
+pub struct Connection {
+    channel: Channel,
+    _place: Place,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Channel::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Channel::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Channel::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Channel::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            Channel::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.channel {
+            Channel::Plain(stream) => stream.is_write_vectored(),
+            Channel::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+}
