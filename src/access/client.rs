@@ -11,6 +11,8 @@ lienthong_domain::code_enum! {
     pub enum Scope: "Quyền. / What a client may do." {
         DossiersRead = "dossiers:read" => "xem hồ sơ",
         DossiersWrite = "dossiers:write" => "gửi hồ sơ",
+        CatalogueRead = "catalogue:read" => "xem danh mục",
+        Operator = "operator" => "vận hành cổng",
     }
 }
 

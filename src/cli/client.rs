@@ -37,7 +37,7 @@ pub(super) enum Command {
         #[arg(long = "procedure")]
         procedures: Vec<String>,
         /// Quyền; có thể lặp lại / What it may do
-        #[arg(long = "scope", default_values = ["dossiers:read", "dossiers:write"])]
+        #[arg(long = "scope", default_values = ["dossiers:read", "dossiers:write", "catalogue:read"])]
         scopes: Vec<String>,
         #[command(flatten)]
         proof: ProofOptions,

@@ -66,6 +66,8 @@ codes! {
     DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
     OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";
     QuotaExceeded = "access.quota_exceeded", TOO_MANY_REQUESTS, "Vượt hạn mức yêu cầu", "A quota is exceeded";
+    ProcedureNotFound = "procedure.not_found", NOT_FOUND, "Danh mục không có thủ tục này", "The catalogue has no such procedure";
+    UpstreamUnavailable = "upstream.unavailable", SERVICE_UNAVAILABLE, "Hệ thống quốc gia không trả lời", "The national system does not answer";
     Overloaded = "service.overloaded", SERVICE_UNAVAILABLE, "Hệ thống đang quá tải", "The service is overloaded";
     StorageUnavailable = "storage.unavailable", SERVICE_UNAVAILABLE, "Cơ sở dữ liệu tạm thời không trả lời", "The database does not answer at the moment";
     DiskFull = "storage.disk_full", INSUFFICIENT_STORAGE, "Sắp hết dung lượng lưu trữ", "Storage is nearly full";

@@ -17,12 +17,14 @@ use super::rules::{self, RuleBook};
 use crate::access::oauth::{self, TokenEndpoint};
 use crate::access::quotas::{self, Quotas};
 use crate::access::{Access, authenticate};
+use crate::catalogue::{self, Catalogue};
 use crate::dossiers::{self, Dossiers};
 use crate::outbox::http as operations;
 
 /// What the routes stand on.
 pub struct Topics {
     pub dossiers: Arc<Dossiers>,
+    pub catalogue: Arc<Catalogue>,
     pub operations: Arc<operations::Operations>,
     pub health: Arc<Health>,
     pub access: Arc<Access>,
@@ -34,6 +36,7 @@ pub struct Topics {
 fn api(topics: &Topics) -> OpenApiRouter {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(dossiers::http::routes(Arc::clone(&topics.dossiers)))
+        .merge(catalogue::http::routes(Arc::clone(&topics.catalogue)))
         .merge(operations::routes(Arc::clone(&topics.operations)))
 }
 

@@ -25,6 +25,8 @@ pub enum About {
     DossiersInBody,
     /// Those of the caller's own agencies: others do not appear.
     OwnDossiers,
+    /// What is the same for everyone.
+    Everyone,
 }
 
 /// Who is let in when there is no room for everyone: the last ones are refused last.
@@ -59,6 +61,7 @@ pub const RULES: &[Rule] = &[
     rule("listDossiers", Scope::DossiersRead, About::OwnDossiers, Priority::Bulk),
     rule("postDossierSteps", Scope::DossiersWrite, About::Dossier, Priority::Usual),
     rule("postDossierBatch", Scope::DossiersWrite, About::DossiersInBody, Priority::Bulk),
+    rule("getProcedure", Scope::CatalogueRead, About::Everyone, Priority::Usual),
     rule("getOperation", Scope::DossiersRead, About::Operation, Priority::Usual),
 ];
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use hyper_util::rt::TokioTimer;
 use lienthong_adapter_kit::breaker::Breaker;
-use lienthong_adapter_kit::card::{Card, Tools};
+use lienthong_adapter_kit::card::{Card, Ports, Tools};
 use lienthong_adapter_kit::standing::Standing;
 use lienthong_domain::time::Clock;
 use tokio::sync::watch;
@@ -28,6 +28,7 @@ use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
 use crate::access::quotas::{Quotas, Shared, SharedSettings};
 use crate::access::register::Register;
 use crate::access::tokens::TokenSettings;
+use crate::catalogue::Catalogue;
 use crate::config::{Engine, Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, PortalDelivery};
 use crate::http::health::Health;
@@ -73,11 +74,12 @@ impl Gateway {
         };
         // Asked again: a copy begins only where nobody has joined, and this one has joined now.
         refuse_part_of_a_copy(&stores.database).await?;
-        let worker = worker(loaded, cards, &stores, &clock, &member)?;
+        let ports = ports(loaded, cards, &stores, &clock, &member)?;
+        let worker = worker(settings, &ports, &stores, &clock, &member)?;
         // Before anyone is asked for a token: there must be a key to sign it with.
         let rotate = rotate(settings, &stores, &clock);
         while rotate.turn().await? {}
-        let topics = topics(settings, &stores, &clock).await?;
+        let topics = topics(settings, &ports, &stores, &clock).await?;
         let (end, ended) = watch::channel(false);
         let renew = tokio::spawn(Arc::clone(&member).run(ended));
         if lock.is_some() {
@@ -170,10 +172,10 @@ impl Gateway {
 /// The API document, without starting anything but the topics' stores in a folder that is thrown away.
 pub async fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<utoipa::openapi::OpenApi> {
     let stores = Stores::open(settings, &clock, true).await?;
-    Ok(router::document(&topics(settings, &stores, &clock).await?)?.0)
+    Ok(router::document(&topics(settings, &Ports::default(), &stores, &clock).await?)?.0)
 }
 
-async fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Topics> {
+async fn topics(settings: &Settings, ports: &Ports, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Topics> {
     let agencies = Arc::new(settings.agency_register());
     let register = Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?;
     let access = Arc::new(Access::new(
@@ -216,6 +218,7 @@ async fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) ->
     };
     Ok(Topics {
         dossiers: Arc::new(dossiers),
+        catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(Health { outbox: Arc::clone(&stores.outbox), disk: stores.disk.clone() }),
         access,
@@ -224,13 +227,14 @@ async fn topics(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) ->
     })
 }
 
-fn worker(
+/// What the adapter of the portal offers.
+fn ports(
     loaded: &Loaded,
     cards: &[Card],
     stores: &Stores,
     clock: &Arc<dyn Clock>,
     member: &Arc<Member>,
-) -> anyhow::Result<Arc<Worker>> {
+) -> anyhow::Result<Ports> {
     let name = loaded.settings.portal.adapter.as_str();
     let card = cards.iter().find(|card| card.name == name).ok_or_else(|| anyhow!("no adapter {name}"))?;
     let tools = Tools {
@@ -243,9 +247,19 @@ fn worker(
             bodies: Arc::clone(&stores.bodies),
         }),
     };
-    let ports = (card.build)(&loaded.adapters[card.name], &tools)?;
-    let portal = ports.dossier_portal.ok_or_else(|| anyhow!("adapter {name} offers no dossier portal"))?;
-    let outbox = &loaded.settings.outbox;
+    Ok((card.build)(&loaded.adapters[card.name], &tools)?)
+}
+
+fn worker(
+    settings: &Settings,
+    ports: &Ports,
+    stores: &Stores,
+    clock: &Arc<dyn Clock>,
+    member: &Arc<Member>,
+) -> anyhow::Result<Arc<Worker>> {
+    let name = &settings.portal.adapter;
+    let portal = ports.dossier_portal.clone().ok_or_else(|| anyhow!("adapter {name} offers no dossier portal"))?;
+    let (outbox, drain_ms) = (&settings.outbox, settings.server.drain_ms);
     let settings = WorkerSettings {
         most_in_flight: outbox.most_in_flight,
         claim_batch: outbox.claim_batch,
@@ -259,7 +273,7 @@ fn worker(
         },
         look_up_delay_ms: outbox.look_up_delay_ms.into(),
         credential_pause_ms: outbox.credential_pause_ms.into(),
-        drain: Duration::from_millis(loaded.settings.server.drain_ms),
+        drain: Duration::from_millis(drain_ms),
         most_lost_leases: outbox.most_lost_leases.into(),
     };
     Ok(Arc::new(Worker {

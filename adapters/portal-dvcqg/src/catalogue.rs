@@ -2,13 +2,12 @@
 //! asked per dossier (NP-23). What the dossier says of its own goes first; nothing is guessed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use lienthong_adapter_kit::cache::{Cache, CacheSettings};
 use lienthong_domain::dossier::Dossier;
 use lienthong_domain::invalid::Message;
-use lienthong_domain::port::PortError;
-use moka::Expiry;
-use moka::future::Cache;
+use lienthong_domain::port::{Aged, PortError, ProcedureEntry, ProcedureField};
 use serde_json::Value;
 
 use crate::client::{Client, Service};
@@ -26,44 +25,22 @@ pub(crate) struct ProcedureNames {
     pub(crate) field_name: String,
 }
 
-/// What the catalogue says of one procedure.
-#[derive(Debug, Default)]
-struct Entry {
-    name: Option<String>,
-    fields: Vec<Field>,
-}
-
-#[derive(Debug, Clone)]
-struct Field {
-    code: String,
-    name: Option<String>,
-}
-
-/// `None`: the catalogue has no such procedure.
-type Kept = Option<Arc<Entry>>;
-
 pub(crate) struct Catalogue {
-    kept: Cache<String, Kept>,
+    kept: Cache<String, ProcedureEntry>,
 }
 
-struct KeepFor {
-    present: Duration,
-    absent: Duration,
-}
-
-impl Expiry<String, Kept> for KeepFor {
-    fn expire_after_create(&self, _: &String, entry: &Kept, _: Instant) -> Option<Duration> {
-        Some(if entry.is_some() { self.present } else { self.absent })
-    }
-}
+type Found = Aged<Option<Arc<ProcedureEntry>>>;
 
 impl Catalogue {
     pub(crate) fn new(settings: &CatalogueSettings) -> Self {
-        let keep = KeepFor {
-            present: Duration::from_millis(settings.keep_ms),
-            absent: Duration::from_millis(settings.keep_absent_ms),
+        let settings = CacheSettings {
+            fresh: Duration::from_millis(settings.fresh_ms),
+            keep: Duration::from_millis(settings.keep_ms),
+            keep_absent: Duration::from_millis(settings.keep_absent_ms),
+            pause: Duration::from_millis(settings.pause_ms),
+            most_weight: settings.most_procedures,
         };
-        Self { kept: Cache::builder().max_capacity(settings.most_procedures).expire_after(keep).build() }
+        Self { kept: Cache::new(settings, |_| 1) }
     }
 
     pub(crate) async fn names(&self, client: &Arc<Client>, dossier: &Dossier) -> Result<ProcedureNames, PortError> {
@@ -79,38 +56,42 @@ impl Catalogue {
             });
         }
         let code = dossier.procedure_code.original();
-        let entry = self.find(client, code).await.map_err(CallFailure::of_read)?.unwrap_or_default();
+        let entry = self.find(client, code).await?.value.unwrap_or_default();
         let name = name.or_else(|| entry.name.clone()).ok_or_else(|| unknown_procedure(code))?;
         let field = field(&entry, field_code, field_name).map_err(|lacking| lacking.refusal(code))?;
         Ok(ProcedureNames { name, field_code: field.0, field_name: field.1 })
     }
 
-    /// One question at a time for each procedure, however many dossiers wait for it. Failures are not kept.
-    async fn find(&self, client: &Arc<Client>, code: &str) -> Result<Kept, CallFailure> {
-        self.kept.try_get_with(code.to_owned(), ask(client, code)).await.map_err(|failure| (*failure).clone())
+    pub(crate) async fn find(&self, client: &Arc<Client>, code: &str) -> Result<Found, PortError> {
+        let found = self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned())).await;
+        found.map_err(CallFailure::of_read)
+    }
+
+    pub(crate) async fn forget(&self, code: &str) {
+        self.kept.forget(&code.to_owned()).await;
     }
 }
 
-async fn ask(client: &Arc<Client>, code: &str) -> Result<Kept, CallFailure> {
+async fn ask(client: Arc<Client>, code: String) -> Result<Option<ProcedureEntry>, CallFailure> {
     let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE };
-    let query = wire::ProcedureQuery { procedure: code.to_owned() };
+    let query = wire::ProcedureQuery { procedure: code };
     let found = client.ask(service, &query, &PersonalTexts::default()).await?;
-    Ok(found.first().map(|item| Arc::new(entry(item))))
+    Ok(found.first().map(entry))
 }
 
-fn entry(item: &Value) -> Entry {
+fn entry(item: &Value) -> ProcedureEntry {
     let part = |value: &Value, names| member(value, names).and_then(text);
     let fields = member(item, wire::reply::FIELDS).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut known: Vec<Field> = Vec::new();
+    let mut known: Vec<ProcedureField> = Vec::new();
     for field in fields {
         // The catalogue repeats a field once per level of implementation.
         if let Some(code) = part(field, wire::reply::FIELD_CODE)
             && known.iter().all(|other| other.code != code)
         {
-            known.push(Field { code, name: part(field, wire::reply::FIELD_NAME) });
+            known.push(ProcedureField { code, name: part(field, wire::reply::FIELD_NAME) });
         }
     }
-    Entry { name: part(item, wire::reply::PROCEDURE_NAME), fields: known }
+    ProcedureEntry { name: part(item, wire::reply::PROCEDURE_NAME), fields: known }
 }
 
 enum Lacking {
@@ -121,7 +102,7 @@ enum Lacking {
 }
 
 /// The dossier's field: its own words first, then the catalogue's, and the catalogue chooses only where it has one.
-fn field(entry: &Entry, code: Option<String>, name: Option<String>) -> Result<(String, String), Lacking> {
+fn field(entry: &ProcedureEntry, code: Option<String>, name: Option<String>) -> Result<(String, String), Lacking> {
     let chosen = match (&code, entry.fields.as_slice()) {
         (Some(code), fields) => fields.iter().find(|field| field.code == *code),
         (None, []) => return Err(Lacking::Field),

@@ -164,8 +164,10 @@ pub(crate) struct AmbiguitySettings {
 #[derive(Debug, Clone, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
 pub(crate) struct CatalogueSettings {
+    pub(crate) fresh_ms: u64,
     pub(crate) keep_ms: u64,
     pub(crate) keep_absent_ms: u64,
+    pub(crate) pause_ms: u64,
     #[deserr(try_from(u64) = at_least_one -> Refusal)]
     pub(crate) most_procedures: u64,
 }

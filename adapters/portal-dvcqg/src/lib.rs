@@ -37,5 +37,6 @@ pub const CARD: Card = Card {
 fn build(settings: &Value, tools: &Tools) -> Result<Ports, InvalidFields> {
     let profile = config::Profile::read(settings)?;
     let portal = portal::NationalPortal::new(profile, tools).map_err(|refusal| InvalidFields::one("/http", refusal))?;
-    Ok(Ports { dossier_portal: Some(Arc::new(portal)) })
+    let portal = Arc::new(portal);
+    Ok(Ports { dossier_portal: Some(Arc::clone(&portal) as _), procedure_catalogue: Some(portal) })
 }

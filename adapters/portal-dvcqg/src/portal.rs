@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_adapter_kit::Tools;
+use lienthong_domain::catalogue::ProcedureCode;
 use lienthong_domain::dossier::{Channel, Dossier, DossierCode, Owner, Step};
 use lienthong_domain::invalid::{Message, Refusal};
-use lienthong_domain::port::{AfterAmbiguity, DossierPortal, PortError, PortalOperation, Presence};
+use lienthong_domain::port::{
+    AfterAmbiguity, Aged, DossierPortal, PortError, PortalOperation, Presence, ProcedureCatalogue, ProcedureEntry,
+};
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
@@ -74,6 +77,17 @@ impl NationalPortal {
         personal.add(number.expose());
         let found = self.client.ask(service, &query, &personal).await.map_err(CallFailure::of_read)?;
         found.first().and_then(|item| member(item, wire::reply::ACCOUNT_ID)).and_then(text).ok_or_else(no_account)
+    }
+}
+
+#[async_trait]
+impl ProcedureCatalogue for NationalPortal {
+    async fn procedure(&self, code: &ProcedureCode) -> Result<Aged<Option<Arc<ProcedureEntry>>>, PortError> {
+        self.catalogue.find(&self.client, code.original()).await
+    }
+
+    async fn forget(&self, code: &ProcedureCode) {
+        self.catalogue.forget(code.original()).await;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
-use lienthong_contract_tests::scenarios::{ambiguity, copy, database, kills, poison, replicas};
+use lienthong_contract_tests::scenarios::{ambiguity, cold, copy, database, kills, poison, replicas};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -14,6 +14,7 @@ async fn main() -> Result<()> {
         Some("replicas") => prove_replicas().await,
         Some("database") => prove_database().await,
         Some("copy") => prove_copy().await,
+        Some("cold") => prove_cold().await,
         other => anyhow::bail!("there is no proof {other:?}"),
     }
 }
@@ -43,6 +44,15 @@ async fn prove_replicas() -> Result<()> {
         report.took.as_secs_f64()
     );
     println!("{:?}\n{:?}", report.verdict, report.log);
+    report.check()
+}
+
+async fn prove_cold() -> Result<()> {
+    // Every reader has a connection: there may be fewer files than ten thousand need.
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let readers = 10_000.min(usize::try_from(files.saturating_sub(500))?);
+    let report = cold::run(readers, std::time::Duration::from_secs(10)).await?;
+    println!("{report:?}");
     report.check()
 }
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod backup;
 mod bad_input;
+mod catalogue;
 mod conversation;
 mod documents;
 mod edge;

@@ -2,6 +2,8 @@
 
 mod dossier_portal;
 mod error;
+mod procedure_catalogue;
 
 pub use dossier_portal::{AfterAmbiguity, DossierPortal, PortalOperation, Presence};
 pub use error::{PortError, PortErrorKind};
+pub use procedure_catalogue::{Aged, ProcedureCatalogue, ProcedureEntry, ProcedureField};
