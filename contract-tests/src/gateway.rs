@@ -178,7 +178,7 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
                 bail!("the gateway ended with {status}: {}", self.log());
             }
             if started.elapsed() > Duration::from_secs(30) {
-                bail!("the gateway is not ready after 30 s: {}", self.log());
+                bail!("the gateway is not ready after 30 s; it waits in {}: {}", waits_in(program.id()), self.log());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -190,6 +190,16 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
+}
+
+/// Where in the kernel the threads of a process wait: `jbd2_log_wait_commit` is a disk that is busy with something else.
+fn waits_in(process: u32) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let read = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("wchan")).ok();
+    let mut places: Vec<String> = threads.filter_map(read).collect();
+    places.sort();
+    places.dedup();
+    places.join(", ")
 }
 
 fn lay_over(under: &mut toml::Table, over: toml::Table) {
@@ -221,6 +231,11 @@ impl Program {
 
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument;
@@ -25,6 +25,8 @@ pub struct HttpLimits {
     pub request_timeout: Duration,
     pub header_read_timeout: Duration,
     pub concurrent_requests: usize,
+    /// How long a request waits for its place.
+    pub place_wait: Duration,
 }
 
 /// The request's id: given by the caller if it is a sound one, else ours. In the answer, the log and every problem.
@@ -33,7 +35,7 @@ pub struct RequestId(pub String);
 
 /// Puts the layers around the routes. The last one added is the first that a request meets.
 pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
-    let places = Places::new(limits.concurrent_requests, book);
+    let places = Places::new(limits.concurrent_requests, limits.place_wait, book);
     routes
         // Innermost: a body is bounded wherever it is read.
         .layer(Extension(BodyLimit(limits.body_bytes)))
@@ -57,8 +59,12 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
 }
 
 /// Places for requests at a time. The less a request matters, the sooner there is none for it.
+///
+/// A request waits a moment for its place before it is refused: a refusal at once would be asked again at once, and
+/// refusing would be all that is done. Whoever waits costs nothing, and there are no more of them than connections.
 struct Places {
     book: Arc<RuleBook>,
+    wait: Duration,
     all: Semaphore,
     /// For whatever is not [`Priority::Last`]: nine of ten.
     usual: Semaphore,
@@ -67,27 +73,35 @@ struct Places {
 }
 
 impl Places {
-    fn new(all: usize, book: Arc<RuleBook>) -> Self {
+    fn new(all: usize, wait: Duration, book: Arc<RuleBook>) -> Self {
         let part = |part: usize| Semaphore::new(part.max(1));
-        Self { book, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
+        Self { book, wait, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
     }
 
     /// Held while the request is worked on.
-    fn take(&self, priority: Priority) -> Result<Vec<SemaphorePermit<'_>>, TryAcquireError> {
+    async fn take(&self, priority: Priority) -> Option<Vec<SemaphorePermit<'_>>> {
         let of = match priority {
             Priority::Bulk => &[&self.bulk, &self.usual, &self.all][..],
             Priority::Usual => &[&self.usual, &self.all],
             Priority::Last => &[&self.all],
         };
-        of.iter().map(|places| places.try_acquire()).collect()
+        // Always in this order: nobody holds what another waits for while it waits for what that one holds.
+        let take = async {
+            let mut taken = Vec::with_capacity(of.len());
+            for places in of {
+                taken.push(places.acquire().await.ok()?);
+            }
+            Some(taken)
+        };
+        tokio::time::timeout(self.wait, take).await.ok().flatten()
     }
 }
 
 async fn shed(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
     let priority = rule_of(&places.book, &request).map_or(Priority::Last, |rule| rule.priority);
-    match places.take(priority) {
-        Ok(_places) => next.run(request).await,
-        Err(_) => Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response(),
+    match places.take(priority).await {
+        Some(_places) => next.run(request).await,
+        None => Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response(),
     }
 }
 

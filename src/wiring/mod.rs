@@ -324,6 +324,7 @@ fn http_limits(settings: &Settings) -> HttpLimits {
         request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
         header_read_timeout: Duration::from_millis(settings.http.header_read_timeout_ms),
         concurrent_requests: settings.http.concurrent_requests,
+        place_wait: Duration::from_millis(settings.http.place_wait_ms),
     }
 }
 

@@ -14,6 +14,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("database", "PostgreSQL killed 20 times under load: 503 while it is away, nothing acknowledged is lost"),
     ("copy", "1,000,000 dossiers from SQLite to PostgreSQL, killed twice on the way: every row equal, bounded memory"),
     ("cold", "10,000 readers of one procedure that nobody has asked for yet: one call to the portal"),
+    ("overload", "five times as many callers as places, and a client at twenty times its quota: who feels it"),
     ("ambiguity", "30 % of 10,000 deliveries take effect and then time out: inserts, updates and steps stay exact"),
     ("poison", "one poison dossier in 1,000 does not slow the others"),
 ];

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
-use lienthong_contract_tests::scenarios::{ambiguity, cold, copy, database, kills, poison, replicas};
+use lienthong_contract_tests::scenarios::{ambiguity, cold, copy, database, kills, overload, poison, replicas};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -15,6 +15,7 @@ async fn main() -> Result<()> {
         Some("database") => prove_database().await,
         Some("copy") => prove_copy().await,
         Some("cold") => prove_cold().await,
+        Some("overload") => prove_overload().await,
         other => anyhow::bail!("there is no proof {other:?}"),
     }
 }
@@ -54,6 +55,20 @@ async fn prove_cold() -> Result<()> {
     let report = cold::run(readers, std::time::Duration::from_secs(10)).await?;
     println!("{report:?}");
     report.check()
+}
+
+async fn prove_overload() -> Result<()> {
+    let found = overload::overload(std::time::Duration::from_secs(60)).await?;
+    println!("{found:?}");
+    println!("goodput at five times the load: {:.2} of the peak", found.goodput / found.peak);
+    let beside = overload::neighbours(7, std::time::Duration::from_secs(8)).await?;
+    println!("{beside:?}");
+    println!("p99 beside a client at twenty times its quota: {:.2} of what it is alone", beside.ratio());
+    ensure!(found.lost == 0, "acknowledged requests are lost");
+    ensure!(found.most_memory_mib <= 512, "memory is not bounded");
+    ensure!(found.goodput >= 0.8 * found.peak, "less than 0.8 of the peak");
+    ensure!(beside.ratio() <= 1.2, "the others feel it");
+    Ok(())
 }
 
 async fn prove_database() -> Result<()> {

@@ -5,5 +5,6 @@ pub mod cold;
 pub mod copy;
 pub mod database;
 pub mod kills;
+pub mod overload;
 pub mod poison;
 pub mod replicas;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lienthong_contract_tests::scenarios::{ambiguity, database, kills, poison, replicas};
+use lienthong_contract_tests::scenarios::{ambiguity, database, kills, overload, poison, replicas};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_ten_kills_every_acknowledged_message_has_taken_effect_once_and_in_order() {
@@ -50,4 +50,13 @@ async fn replicas_that_are_killed_and_paused_lose_and_double_nothing_and_keep_on
 async fn while_the_database_is_away_requests_are_given_back_and_nothing_acknowledged_is_lost() {
     let report = database::run(200, 3, 7).await.unwrap();
     report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_times_too_much_loses_nothing_and_most_of_what_can_be_done_is_done() {
+    let found = overload::overload(Duration::from_secs(3)).await.unwrap();
+    assert_eq!(found.lost, 0, "{found:?}");
+    assert!(found.acknowledged > 500 && found.most_memory_mib < 512, "{found:?}");
+    // How much is for `cargo xtask prove overload`: without the wait for a place it was a twentieth.
+    assert!(found.goodput > found.peak / 4.0, "{found:?}");
 }

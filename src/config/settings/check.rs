@@ -92,6 +92,7 @@ impl Settings {
             ("/server/tls/handshake_timeout_ms", self.server.tls.handshake_timeout_ms),
             ("/server/tls/reload_ms", self.server.tls.reload_ms),
             ("/http/request_timeout_ms", self.http.request_timeout_ms),
+            ("/http/place_wait_ms", self.http.place_wait_ms),
             ("/http/header_read_timeout_ms", self.http.header_read_timeout_ms),
             ("/storage/sqlite/busy_timeout_ms", self.storage.sqlite.busy_timeout_ms),
             ("/storage/postgres/connect_timeout_ms", self.storage.postgres.connect_timeout_ms),

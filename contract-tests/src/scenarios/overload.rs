@@ -1,0 +1,293 @@
+//! Too much at once: five times as many callers as there are places, and one client that calls at twenty times its quota.
+//! What is accepted stays accepted, what is refused costs little, and the others hardly notice.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::gateway::{Deployment, PROVINCE, Program, WARD};
+use crate::load::dossier;
+
+/// Places for requests; as many callers are the peak.
+const PLACES: usize = 64;
+/// The portal is out of reach: accepting alone is looked at.
+const NOWHERE: &str = "http://127.0.0.1:9";
+const RESTING: &str = "outbox.breaker.failures_in_a_row = 5\noutbox.breaker.first_pause_ms = 3600000\n\
+                       outbox.breaker.longest_pause_ms = 3600000\n";
+
+#[derive(Debug)]
+pub struct Overload {
+    /// Accepted a second, with as many callers as places.
+    pub peak: f64,
+    /// Asked a second, when five times the peak was to be.
+    pub offered: f64,
+    /// Accepted a second, then.
+    pub goodput: f64,
+    pub acknowledged: usize,
+    pub refused: u64,
+    /// Acknowledged, and not there afterwards.
+    pub lost: usize,
+    pub most_memory_mib: u64,
+}
+
+#[derive(Debug)]
+pub struct Neighbours {
+    /// Of each round without and with the noisy client.
+    pub alone: Vec<Duration>,
+    pub beside: Vec<Duration>,
+    pub noisy_allowed: u64,
+    pub noisy_refused: u64,
+}
+
+/// A connection that sends what was made before and reads no more than it must: the machine is for the gateway.
+struct Caller {
+    address: SocketAddr,
+    connection: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+impl Caller {
+    fn new(address: SocketAddr) -> Self {
+        Self { address, connection: None, buffer: vec![0; 16 * 1024] }
+    }
+
+    /// The status of the answer.
+    async fn put(&mut self, token: &str, code: &str, body: &[u8]) -> Result<u16> {
+        let head = format!(
+            "PUT /v1/dossiers/{code} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => TcpStream::connect(self.address).await?,
+        };
+        connection.write_all(&[head.as_bytes(), body].concat()).await?;
+        let mut filled = 0;
+        loop {
+            let read = connection.read(&mut self.buffer[filled..]).await?;
+            ensure!(read > 0, "cut off");
+            filled += read;
+            let text = String::from_utf8_lossy(&self.buffer[..filled]);
+            let Some(end) = text.find("\r\n\r\n") else { continue };
+            let of = |name: &str| {
+                let line = text[..end].lines().find(|line| line.to_ascii_lowercase().starts_with(name));
+                line.map(|line| line[name.len()..].trim().to_owned())
+            };
+            let length: usize = of("content-length:").context("no length")?.parse()?;
+            if filled < end + 4 + length {
+                continue;
+            }
+            let status = text.split(' ').nth(1).context("no status")?.parse()?;
+            if of("connection:").is_none_or(|value| value != "close") {
+                self.connection = Some(connection);
+            }
+            return Ok(status);
+        }
+    }
+}
+
+/// What `callers` got in that time: codes that were acknowledged, and how many were refused. Each calls `a_second` times, or
+/// as soon as it is answered.
+async fn call(
+    address: SocketAddr,
+    token: &str,
+    callers: usize,
+    day: &str,
+    a_second: Option<f64>,
+    lasting: Duration,
+) -> Result<(Vec<String>, u64)> {
+    let started = Instant::now();
+    let mut calling = JoinSet::new();
+    for number in 0..callers {
+        let (token, day) = (token.to_owned(), day.to_owned());
+        let body = serde_json::to_vec(&dossier("received", "quá tải"))?;
+        calling.spawn(async move {
+            let mut caller = Caller::new(address);
+            let (mut acknowledged, mut refused, mut n) = (Vec::new(), 0, 0);
+            while started.elapsed() < lasting {
+                if let Some(rate) = a_second {
+                    let due = Duration::from_secs_f64((n as f64 + fastrand::f64()) / rate);
+                    tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
+                }
+                let code = format!("H15.50-{day}-{:07}", number * 15_000 + n);
+                n += 1;
+                match caller.put(&token, &code, &body).await? {
+                    202 => acknowledged.push(code),
+                    503 => refused += 1,
+                    other => bail!("{other}"),
+                }
+            }
+            anyhow::Ok((acknowledged, refused))
+        });
+    }
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    while let Some(done) = calling.join_next().await {
+        let (codes, count) = done??;
+        acknowledged.extend(codes);
+        refused += count;
+    }
+    Ok((acknowledged, refused))
+}
+
+pub async fn overload(lasting: Duration) -> Result<Overload> {
+    let deployment = Deployment::new(NOWHERE, &format!("{RESTING}http.concurrent_requests = {PLACES}\n"))?;
+    let (program, _) = deployment.spawn().await?;
+    let (address, token) = (deployment.address, deployment.token(PROVINCE).await?);
+    let warm_up = Duration::from_secs(2).min(lasting);
+    let (mut all, _) = call(address, &token, PLACES * 9 / 10, "261101", None, warm_up).await?;
+    let peak_for = lasting / 3;
+    // Nine of ten places are for what is not the last to be refused.
+    let (at_peak, _) = call(address, &token, PLACES * 9 / 10, "261102", None, peak_for).await?;
+    let peak = at_peak.len() as f64 / peak_for.as_secs_f64();
+    all.extend(at_peak);
+    let memory = watch_memory(&program);
+    let callers = 10 * PLACES;
+    let each = 5.0 * peak / callers as f64;
+    let (beyond, refused) = call(address, &token, callers, "261103", Some(each), lasting).await?;
+    let goodput = beyond.len() as f64 / lasting.as_secs_f64();
+    let offered = (beyond.len() as f64 + refused as f64) / lasting.as_secs_f64();
+    let most_memory_mib = memory.stop();
+    all.extend(beyond);
+    let there = codes(&deployment.url(), &token).await?;
+    let lost = all.iter().filter(|code| !there.contains(*code)).count();
+    program.kill()?;
+    Ok(Overload { peak, offered, goodput, acknowledged: all.len(), refused, lost, most_memory_mib })
+}
+
+/// Every dossier that the gateway lists.
+async fn codes(url: &str, token: &str) -> Result<HashSet<String>> {
+    let (client, mut codes, mut cursor) = (Client::builder().no_proxy().build()?, HashSet::new(), String::new());
+    loop {
+        let get = client.get(format!("{url}/v1/dossiers?limit=500{cursor}")).bearer_auth(token);
+        let page: Value = get.send().await?.error_for_status()?.json().await?;
+        let items = page["items"].as_array().context("items")?;
+        codes.extend(items.iter().filter_map(|item| item["code"].as_str().map(str::to_owned)));
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(codes),
+        }
+    }
+}
+
+struct Memory {
+    stop: Arc<AtomicBool>,
+    watching: std::thread::JoinHandle<u64>,
+}
+
+fn watch_memory(program: &Program) -> Memory {
+    let (stop, status) = (Arc::new(AtomicBool::new(false)), format!("/proc/{}/status", program.id()));
+    let watching = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let mut most = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let text = std::fs::read_to_string(&status).unwrap_or_default();
+                let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+                let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+                most = most.max(kib.unwrap_or(0));
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            most / 1024
+        }
+    });
+    Memory { stop, watching }
+}
+
+impl Memory {
+    fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.watching.join().unwrap_or(0)
+    }
+}
+
+/// One client's calls at a steady pace, whatever comes back; the time that each took.
+async fn pace(
+    url: String,
+    token: String,
+    day: String,
+    every: Duration,
+    lasting: Duration,
+) -> Result<Vec<(u16, Duration)>> {
+    let client = Client::builder().no_proxy().build()?;
+    let body = serde_json::to_vec(&dossier("received", "đều đặn"))?;
+    let (mut calls, mut ticks) = (JoinSet::new(), tokio::time::interval(every));
+    let (started, mut n) = (Instant::now(), 0);
+    while started.elapsed() < lasting {
+        ticks.tick().await;
+        n += 1;
+        let put = client.put(format!("{url}/v1/dossiers/{day}-{n:07}")).bearer_auth(&token);
+        let put = put.header("content-type", "application/json").body(body.clone());
+        calls.spawn(async move {
+            let asked = Instant::now();
+            let answer = put.send().await?;
+            let status = answer.status().as_u16();
+            answer.bytes().await?;
+            anyhow::Ok((status, asked.elapsed()))
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(call) = calls.join_next().await {
+        answers.push(call??);
+    }
+    Ok(answers)
+}
+
+/// A client of 100 calls a second, alone and beside one that calls at twenty times its quota of 50 a second.
+pub async fn neighbours(rounds: usize, lasting: Duration) -> Result<Neighbours> {
+    let quotas = format!("{RESTING}[quotas]\nclients = [{{ client = \"{WARD}\", requests = 50, window_s = 1 }}]\n");
+    let deployment = Deployment::new(NOWHERE, &quotas)?;
+    let (program, _) = deployment.spawn().await?;
+    let (quiet, noisy) = (deployment.token(PROVINCE).await?, deployment.token(WARD).await?);
+    let url = deployment.url();
+    let quiet = |round: usize, what: &str| {
+        let day = format!("H15.50-26{what}{round:02}");
+        pace(url.clone(), quiet.clone(), day, Duration::from_millis(10), lasting)
+    };
+    quiet(0, "01").await?;
+    let mut found = Neighbours { alone: Vec::new(), beside: Vec::new(), noisy_allowed: 0, noisy_refused: 0 };
+    for round in 1..=rounds {
+        found.alone.push(p99(quiet(round, "02").await?)?);
+        let noise =
+            pace(url.clone(), noisy.clone(), format!("H15.61-2603{round:02}"), Duration::from_millis(1), lasting);
+        let (beside, noise) = tokio::try_join!(quiet(round, "04"), noise)?;
+        found.beside.push(p99(beside)?);
+        for (status, _) in noise {
+            match status {
+                202 => found.noisy_allowed += 1,
+                429 => found.noisy_refused += 1,
+                other => bail!("{other}"),
+            }
+        }
+    }
+    program.kill()?;
+    Ok(found)
+}
+
+fn p99(answers: Vec<(u16, Duration)>) -> Result<Duration> {
+    ensure!(answers.iter().all(|(status, _)| *status == 202), "someone within its quota was refused");
+    let mut times: Vec<Duration> = answers.into_iter().map(|(_, took)| took).collect();
+    times.sort_unstable();
+    times.get(times.len() * 99 / 100).copied().context("no answers")
+}
+
+impl Neighbours {
+    /// The median of the rounds with, by that of the rounds without.
+    pub fn ratio(&self) -> f64 {
+        let median = |rounds: &[Duration]| {
+            let mut sorted = rounds.to_vec();
+            sorted.sort_unstable();
+            sorted.get(sorted.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
+        };
+        median(&self.beside) / median(&self.alone)
+    }
+}
