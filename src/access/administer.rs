@@ -129,8 +129,10 @@ impl Administration {
             }
         };
         let now = self.clock.now();
-        let known = everything.credentials.iter().find(|known| known.proof == proof && known.is_good(now));
-        if let Some(known) = known {
+        let is_revoked =
+            |id: &str| everything.clients.iter().any(|client| client.id == id && client.revoked_at.is_some());
+        let in_use = |known: &&Credential| known.proof == proof && known.is_good(now) && !is_revoked(&known.client_id);
+        if let Some(known) = everything.credentials.iter().find(in_use) {
             return Err(Refused::because(
                 format!("Hệ thống {} đang dùng phương thức này.", known.client_id),
                 format!("Client {} is using this very proof.", known.client_id),

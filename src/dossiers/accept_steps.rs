@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::store::{AppendSteps, DossierRow};
-use super::sync::{agency_not_allowed, judge_edge};
+use super::sync::{agency_not_allowed, check_procedure_of, judge_edge};
 use super::{Dossiers, ROUTE, STEP};
 use crate::access::Client;
 use crate::access::idempotency::{Key, KeyedReply};
@@ -57,6 +57,7 @@ impl Dossiers {
                     "Send the dossier first (PUT /v1/dossiers/{code}), then its steps.",
                 ));
             };
+            check_procedure_of(client, &current)?;
             let (write, reply) = self.steps_write(client, &current, &steps, &repeat)?;
             match self.store.append_steps(write).await {
                 Ok(()) => {

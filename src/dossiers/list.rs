@@ -1,5 +1,6 @@
 //! Lists of dossiers, a page at a time, oldest change first. No personal data: codes and states only.
 
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +14,7 @@ use super::representation::{DossierItem, DossierPage};
 use super::store::{DossierRow, PageQuery};
 use crate::access::Client;
 use crate::http::problem::Problem;
+use crate::storage::StoreError;
 
 /// What may be asked of a list.
 #[derive(Debug, Default)]
@@ -55,24 +57,26 @@ impl Dossiers {
                 break;
             }
         }
-        let next_cursor = after.filter(|_| has_more).map(|(at, code)| self.write_cursor(at, &code));
+        let next_cursor = after.filter(|_| has_more).map(|(at, code)| self.write_cursor(at, &code)).transpose()?;
         Ok(DossierPage { items, next_cursor })
     }
 
-    /// Opaque and signed: a cursor that we did not write is refused.
-    fn write_cursor(&self, at: Timestamp, code: &str) -> String {
-        let text = format!("{}|{code}", at.micros());
-        let tag = hmac::sign(self.keys.cursor(), text.as_bytes());
-        URL_SAFE_NO_PAD.encode([&tag.as_ref()[..16], text.as_bytes()].concat())
+    /// Sealed: it may name a dossier that its reader must not see, and one that we did not write is refused.
+    fn write_cursor(&self, at: Timestamp, code: &str) -> Result<String, StoreError> {
+        let cannot = |_| StoreError::Failed("a cursor could not be sealed".into());
+        let mut sealed = format!("{}|{code}", at.micros()).into_bytes();
+        let nonce = self.cursor_key()?.seal_in_place_append_tag(Aad::empty(), &mut sealed).map_err(cannot)?;
+        Ok(URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat()))
     }
 
     fn read_cursor(&self, cursor: &str) -> Result<(Timestamp, String), Problem> {
+        let key = self.cursor_key()?;
         let read = || {
-            let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-            let (tag, text) = bytes.split_at_checked(16)?;
-            let expected = hmac::sign(self.keys.cursor(), text);
-            let is_ours = bool::from(subtle::ConstantTimeEq::ct_eq(&expected.as_ref()[..16], tag));
-            let (at, code) = std::str::from_utf8(text).ok().filter(|_| is_ours)?.split_once('|')?;
+            let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+            let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let text = key.open_in_place(nonce, Aad::empty(), sealed).ok()?;
+            let (at, code) = std::str::from_utf8(text).ok()?.split_once('|')?;
             Some((Timestamp::from_micros(at.parse().ok()?), code.to_owned()))
         };
         read().ok_or_else(|| {
@@ -85,6 +89,12 @@ impl Dossiers {
                 ),
             )
         })
+    }
+
+    fn cursor_key(&self) -> Result<RandomizedNonceKey, StoreError> {
+        let key = hmac::sign(self.keys.cursor(), b"lienthong/cursor/v2");
+        RandomizedNonceKey::new(&AES_256_GCM_SIV, key.as_ref())
+            .map_err(|_| StoreError::Failed("the key of cursors cannot be used".into()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Accepting the full state of a dossier: permission, the rules of its procedure, its transition, then one transaction.
 
-use lienthong_domain::catalogue::Standing;
+use lienthong_domain::catalogue::{ProcedureCode, Standing};
 use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, edge};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
@@ -58,16 +58,16 @@ impl Dossiers {
             return Err(agency_not_allowed());
         }
         if !client.may_use(&dossier.procedure_code) {
-            return Err(Problem::new(Code::ProcedureNotAllowed).detail(
-                "Hệ thống này không được gửi hồ sơ của thủ tục trong procedureCode.",
-                "This client may not send dossiers of the procedure in procedureCode.",
-            ));
+            return Err(procedure_not_allowed());
         }
         self.check_procedure(&dossier)?;
         let content = serde_json::to_vec(&dossier).map_err(StoreError::failed)?;
         let digest = self.keys.digest(&[b"dossier", &content]);
         for _ in 0..MOST_TRIES {
             let current = self.store.find(code.as_str()).await?;
+            if let Some(row) = &current {
+                check_procedure_of(client, row)?;
+            }
             // First: a repeat of what was stored has succeeded already, whatever it expects (RFC 9110 §13.1.1).
             if let Some(row) = current.as_ref().filter(|row| row.digest == digest) {
                 return Ok(Accepted {
@@ -298,6 +298,20 @@ pub(super) fn agency_not_allowed() -> Problem {
         "Mã hồ sơ thuộc một cơ quan mà hệ thống này không được ghi.",
         "The dossier code belongs to an agency for which this client may not write.",
     )
+}
+
+fn procedure_not_allowed() -> Problem {
+    Problem::new(Code::ProcedureNotAllowed).detail(
+        "Hệ thống này không được gửi hồ sơ của thủ tục này.",
+        "This client may not send dossiers of this procedure.",
+    )
+}
+
+/// A dossier that is there already is judged by its own procedure, whatever the request would make of it.
+pub(super) fn check_procedure_of(client: &Client, row: &DossierRow) -> Result<(), Problem> {
+    let may = client.procedures.is_empty()
+        || ProcedureCode::parse(&row.procedure_code).is_ok_and(|procedure| client.may_use(&procedure));
+    if may { Ok(()) } else { Err(procedure_not_allowed()) }
 }
 
 /// The code of a request path.

@@ -59,7 +59,7 @@ impl Keys {
         digest
     }
 
-    /// The key that signs page cursors.
+    /// The key under which page cursors are sealed.
     pub fn cursor(&self) -> &hmac::Key {
         &self.cursor
     }

@@ -1,6 +1,7 @@
 //! Promises, checked: one module a subject.
 #![allow(clippy::print_stdout, reason = "some print the figures that they have checked")]
 
+mod access;
 mod architecture;
 mod backup;
 mod bad_input;

@@ -71,7 +71,9 @@ impl TokenEndpoint {
             _ => return Err(Refused::new(ErrorCode::InvalidRequest, "Exactly one proof of the client is needed.")),
         };
         match claimed_id {
-            Some(id) if id != found.client.id => Err(unknown_client()),
+            Some(id) if id != found.client.id => {
+                Err(Refused { is_basic: headers.contains_key(header::AUTHORIZATION), ..unknown_client() })
+            }
             _ => Ok(found),
         }
     }
@@ -168,6 +170,10 @@ pub(super) fn basic(header: &str) -> Option<(String, String)> {
     }
     let decoded = STANDARD.decode(encoded.trim()).ok()?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    let plain = |text: &str| form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned());
+    // Encoded, neither stands in a text: what follows it would be left out, and a longer secret taken for the right one.
+    let plain = |text: &str| {
+        let mut fields = form_urlencoded::parse(text.as_bytes());
+        fields.next().filter(|_| !text.contains(['&', '='])).map(|(name, _)| name.into_owned())
+    };
     Some((plain(id)?, plain(secret)?))
 }

@@ -150,6 +150,6 @@ impl Claims {
         let number = self.0.get(name).and_then(Value::as_number).ok_or(Unacceptable::Claims)?;
         let seconds = number.as_f64().filter(|s| (0.0..1e11).contains(s)).ok_or(Unacceptable::Claims)?;
         #[allow(clippy::cast_possible_truncation, reason = "below 1e17")]
-        Ok(Timestamp::from_micros((seconds * 1e6) as i64))
+        Ok(Timestamp::from_micros((seconds * 1e6).round() as i64))
     }
 }

@@ -167,6 +167,13 @@ impl Settings {
         within("remember_token_ms", access.remember_token_ms.into(), 0, 30_000);
         within("remembered_tokens", access.remembered_tokens, 1, 10_000_000);
         within("refresh_ms", access.refresh_ms, 10, 10_000);
+        // Otherwise a replica whose clock is behind publishes keys that have signed already by the clock of another.
+        must(
+            access.token_key_lead_s > access.clock_skew_s,
+            "/access/token_key_lead_s",
+            "Phải lớn hơn clock_skew_s.",
+            "Must be more than clock_skew_s.",
+        );
     }
 
     fn check_quotas(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
