@@ -45,7 +45,9 @@ pub(super) fn malformed(forge: &Forge) -> Vec<Attack> {
     for (name, space) in [("a space", " "), ("a tab", "\t")] {
         add(&format!("{name} in the header"), honest.replacen("ey", &format!("ey{space}"), 1));
         add(&format!("{name} before the claims"), honest.replacen('.', &format!(".{space}"), 1));
-        add(&format!("{name} in the header, signed so"), sign(&format!("{space}{h}.{c}")));
+        let torn = |part: &str| part.replacen("ey", &format!("ey{space}"), 1);
+        add(&format!("{name} in the header, signed so"), sign(&format!("{}.{c}", torn(&h))));
+        add(&format!("{name} in the claims, signed so"), sign(&format!("{h}.{}", torn(&c))));
     }
     add("a character of no alphabet", format!("{}*", &honest[..honest.len() - 1]));
 
