@@ -29,8 +29,10 @@ const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const LONGEST_ASSERTION_MS: i64 = 10 * 60 * 1000;
 const MOST_JTI_BYTES: usize = 200;
 
+const UNKNOWN_CLIENT: &str = "The client is unknown, was revoked, or did not prove itself.";
+
 fn unknown_client() -> Refused {
-    Refused::new(ErrorCode::InvalidClient, "The client is unknown, was revoked, or did not prove itself.")
+    Refused::new(ErrorCode::InvalidClient, UNKNOWN_CLIENT)
 }
 
 /// What a secret is compared by.
@@ -40,6 +42,22 @@ pub fn secret_digest(keys: &crate::storage::keys::Keys, client_id: &str, secret:
 
 impl TokenEndpoint {
     pub(super) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        form: &HashMap<String, String>,
+        certificate: Option<&PeerCertificate>,
+    ) -> Result<Authenticated, Refused> {
+        match self.try_authenticate(headers, form, certificate).await {
+            // It may have been added, or given this credential, a moment ago.
+            Err(refused) if refused.description == UNKNOWN_CLIENT => {
+                self.access.register.refresh_for_stranger().await;
+                self.try_authenticate(headers, form, certificate).await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_authenticate(
         &self,
         headers: &HeaderMap,
         form: &HashMap<String, String>,

@@ -1,5 +1,5 @@
-//! Clients that prove themselves by what they sign (`private_key_jwt`, RFC 7523): each assertion for this gateway, by the
-//! client's own key, for minutes, and once.
+//! Clients that prove themselves by what they sign (`private_key_jwt`, RFC 7523): each assertion for this gateway, by
+//! the client's own key, for minutes, and once.
 
 use futures::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey};

@@ -114,7 +114,8 @@ proptest! {
         match verdict {
             Ok(end) => {
                 let told = (number * 1e6).min(Timestamp::from_micros(i64::MAX).micros() as f64);
-                prop_assert!((0.0..1e11).contains(&number) && (end.micros() as f64 - told).abs() <= 1.0 + told * 1e-15, "{end:?}");
+                let off = (end.micros() as f64 - told).abs();
+                prop_assert!((0.0..1e11).contains(&number) && off <= 1.0 + told * 1e-15, "{end:?}");
             }
             Err(Unacceptable::Expired) => prop_assert!((0.0..1e-6).contains(&number)),
             Err(_) => prop_assert!(!(0.0..1e11).contains(&number), "{verdict:?}"),

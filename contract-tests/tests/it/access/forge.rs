@@ -52,7 +52,8 @@ impl Forge {
     pub(super) fn claims(&self) -> Value {
         json!({
             "iss": self.issuer, "aud": self.issuer, "sub": PROVINCE, "client_id": PROVINCE, "iat": self.now,
-            "exp": self.now + 600, "jti": Uuid::now_v7(), "scope": write_scopes(Scope::ALL), "credential": self.credential,
+            "exp": self.now + 600, "jti": Uuid::now_v7(), "scope": write_scopes(Scope::ALL),
+            "credential": self.credential,
         })
     }
 

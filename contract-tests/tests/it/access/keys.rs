@@ -1,5 +1,5 @@
-//! The keys that sign tokens, over a long time: there is always one, it was known before it signed, it is there as long as
-//! any token that it signed, and then it goes.
+//! The keys that sign tokens, over a long time: there is always one, it was known before it signed, it is there as long
+//! as any token that it signed, and then it goes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -172,7 +172,8 @@ proptest! {
         turns in proptest::collection::vec((gap(), who()), 1..60),
     ) {
         let mut simulation = Simulation::new(rotation, skew);
-        let most = 2 * usize::try_from((rotation.token_ms + rotation.lead_ms + 2 * skew) / rotation.period_ms + 3).unwrap();
+        let kept_ms = rotation.token_ms + rotation.lead_ms + 2 * skew;
+        let most = 2 * usize::try_from(kept_ms / rotation.period_ms + 3).unwrap();
         for (gap, who) in turns {
             simulation.wait(gap);
             simulation.turn(who);

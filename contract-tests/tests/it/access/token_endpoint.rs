@@ -1,5 +1,5 @@
-//! The token endpoint as OAuth libraries meet it (RFC 6749, 8414, 7517): who gets a token by a secret, what is refused and
-//! how that is said, and what is published about it.
+//! The token endpoint as OAuth libraries meet it (RFC 6749, 8414, 7517): who gets a token by a secret, what is refused
+//! and how that is said, and what is published about it.
 
 use std::collections::BTreeMap;
 
@@ -273,4 +273,12 @@ async fn tokens_go_on_after_a_restart_and_new_ones_are_signed_by_the_same_key() 
     let after = world.deployment.token(PROVINCE).await.unwrap();
     assert_eq!(kid(&before), kid(&after));
     assert_ne!(before, after);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_added_a_moment_ago_gets_its_token_without_waiting() {
+    let world = World::with(lienthong_sandbox::Settings::default(), "access.refresh_ms = 10000").await;
+    let added = add(&world.deployment, client_of("new", &[], &[Scope::DossiersRead]), NewProof::Secret).await;
+    let secret = added.secret.unwrap();
+    lienthong_contract_tests::gateway::token(&world.deployment.url(), "new", &secret).await.unwrap();
 }
