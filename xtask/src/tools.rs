@@ -82,6 +82,9 @@ pub(crate) fn fuzz_the_api() -> Result<()> {
             set("SERVER__LISTEN", format!("127.0.0.1:{gateway}")),
             set("ACCESS__TOKEN_LIFETIME_S", "3600".into()),
             set("STORAGE__SQLITE__DATA_FOLDER", folder.join("data").display().to_string()),
+            // How full this machine's disk is has nothing to do with the API.
+            set("STORAGE__SQLITE__LEAST_FREE_BYTES", "0".into()),
+            set("STORAGE__SQLITE__LEAST_FREE_PERCENT", "0".into()),
             set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
             set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", format!("http://127.0.0.1:{portal}")),
             set("LOG__FILTER", "error".into()),
