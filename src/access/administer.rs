@@ -6,15 +6,13 @@ use std::sync::Arc;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::Jwk;
 use lienthong_domain::invalid::Message;
 use lienthong_domain::time::Clock;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::{Client, Credential, Proof};
-use super::oauth::{algorithms_of, secret_digest};
-use super::store::{AccessStore, Change, Everything};
+use super::oauth::secret_digest;
+use super::store::{AccessStore, Change};
 use crate::audit::{Draft, Kind, Outcome, Recorder};
 use crate::storage::StoreError;
 use crate::storage::keys::Keys;
@@ -64,15 +62,12 @@ impl Refused {
 impl Administration {
     /// Adds a client with its first credential.
     pub async fn add(&self, client: Client, proof: NewProof) -> Result<Added, Refused> {
-        let everything = self.store.everything().await?;
-        let (credential, added) = self.credential(&client.id, proof, &everything)?;
         let id = client.id.clone();
+        let (credential, added) = self.credential(&id, proof)?;
+        let proof = credential.proof.clone();
         let record = self.record("client.add", &id)?;
         match self.store.change(Change::AddClient(client, credential), record).await {
-            Err(StoreError::Conflict) => Err(Refused::because(
-                format!("Đã có hệ thống {id}; mã của hệ thống đã thu hồi cũng không dùng lại."),
-                format!("There is a client {id} already; the id of a revoked one is not given again."),
-            )),
+            Err(StoreError::Conflict) => Err(self.taken(Some(&id), &proof).await?),
             Err(error) => Err(error.into()),
             Ok(()) => Ok(added),
         }
@@ -80,11 +75,14 @@ impl Administration {
 
     /// Gives a client a new credential; its others end after `overlap_ms`, or go on.
     pub async fn rotate(&self, id: &str, proof: NewProof, overlap_ms: Option<i64>) -> Result<Added, Refused> {
-        let everything = self.store.everything().await?;
-        let (credential, added) = self.credential(id, proof, &everything)?;
+        let (credential, added) = self.credential(id, proof)?;
+        let proof = credential.proof.clone();
         let others_end_at = overlap_ms.map(|overlap| self.clock.now().plus_millis(overlap));
         let change = Change::AddCredential { credential, others_end_at };
-        self.change(change, "client.rotate", id).await.map(|()| added)
+        match self.change(change, "client.rotate", id).await {
+            Err(Refused::Store(StoreError::Conflict)) => Err(self.taken(None, &proof).await?),
+            other => other.map(|()| added),
+        }
     }
 
     /// Nothing of the client is accepted any more.
@@ -115,12 +113,7 @@ impl Administration {
         self.recorder.seal(&draft)
     }
 
-    fn credential(
-        &self,
-        client_id: &str,
-        proof: NewProof,
-        everything: &Everything,
-    ) -> Result<(Credential, Added), Refused> {
+    fn credential(&self, client_id: &str, proof: NewProof) -> Result<(Credential, Added), Refused> {
         let (proof, secret) = match proof {
             NewProof::Own(proof) => (proof, None),
             NewProof::Secret => {
@@ -128,19 +121,27 @@ impl Administration {
                 (Proof::Secret(secret_digest(&self.keys, client_id, &secret)), Some(secret))
             }
         };
-        let now = self.clock.now();
-        let is_revoked =
-            |id: &str| everything.clients.iter().any(|client| client.id == id && client.revoked_at.is_some());
-        let in_use = |known: &&Credential| known.proof == proof && known.is_good(now) && !is_revoked(&known.client_id);
-        if let Some(known) = everything.credentials.iter().find(in_use) {
-            return Err(Refused::because(
-                format!("Hệ thống {} đang dùng phương thức này.", known.client_id),
-                format!("Client {} is using this very proof.", known.client_id),
+        let (id, created_at) = (Uuid::now_v7(), self.clock.now());
+        let credential = Credential { id, client_id: client_id.to_owned(), proof, created_at, ends_at: None };
+        Ok((credential, Added { credential: id, secret }))
+    }
+
+    /// What is in the way of a change that the store called a conflict.
+    async fn taken(&self, new_id: Option<&str>, proof: &Proof) -> Result<Refused, StoreError> {
+        let everything = self.store.everything().await?;
+        if let Some(id) = new_id.filter(|id| everything.clients.iter().any(|client| client.id == *id)) {
+            return Ok(Refused::because(
+                format!("Đã có hệ thống {id}; mã của hệ thống đã thu hồi cũng không dùng lại."),
+                format!("There is a client {id} already; the id of a revoked one is not given again."),
             ));
         }
-        let id = Uuid::now_v7();
-        let credential = Credential { id, client_id: client_id.to_owned(), proof, created_at: now, ends_at: None };
-        Ok((credential, Added { credential: id, secret }))
+        // Of all that were given this proof, only the last one can hold it still.
+        let given = everything.credentials.iter().filter(|known| known.proof == *proof);
+        let holder = given.max_by_key(|known| known.created_at).map_or("?", |known| known.client_id.as_str());
+        Ok(Refused::because(
+            format!("Hệ thống {holder} đang dùng phương thức này."),
+            format!("Client {holder} is using this very proof."),
+        ))
     }
 }
 
@@ -149,27 +150,6 @@ fn new_secret() -> Result<String, StoreError> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| StoreError::Failed("the system gives no randomness".into()))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// The public key in a JWK that someone handed in, without anything else that was in it.
-pub fn public_key(text: &str) -> Result<Proof, Message> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Message::new("Không phải JSON.", "Not JSON."))?;
-    if ["d", "p", "q", "k"].iter().any(|private| value.get(private).is_some()) {
-        return Err(Message::new(
-            "Đây là khóa riêng: hãy giữ kín, coi như đã lộ nếu đã gửi đi, và chỉ nộp phần công khai.",
-            "This is a private key: keep it to yourself, treat it as leaked if it was sent, and hand in the public half.",
-        ));
-    }
-    let usable = serde_json::from_value::<Jwk>(value).ok().filter(|key| algorithms_of(key).is_some());
-    let key = usable.ok_or_else(|| {
-        Message::new(
-            "Cần một JWK công khai: EC P-256, P-384, Ed25519 hoặc RSA.",
-            "A public JWK is needed: EC P-256, P-384, Ed25519 or RSA.",
-        )
-    })?;
-    serde_json::to_string(&key)
-        .map(Proof::Key)
-        .map_err(|_| Message::new("Không ghi được khóa.", "The key cannot be written."))
 }
 
 /// A sound client id.

@@ -135,14 +135,14 @@ impl Access {
 
     async fn verify(&self, token: &str) -> Result<Remembered, Problem> {
         let now = self.clock.now();
-        let read = || Unverified::read(token).map_err(refused);
+        let token = Unverified::read(token).map_err(refused)?;
         let mut in_force = self.register.in_force();
-        let mut verified = self.tokens.verify(read()?, &in_force.token_keys, now);
+        let mut verified = self.tokens.verify(&token, &in_force.token_keys, now);
         if verified == Err(Unacceptable::Key) {
             // Another replica may have made the key a moment ago.
             self.register.refresh_for_stranger().await;
             in_force = self.register.in_force();
-            verified = self.tokens.verify(read()?, &in_force.token_keys, now);
+            verified = self.tokens.verify(&token, &in_force.token_keys, now);
         }
         let grant: Grant = verified.map_err(refused)?;
         let Some((client, credential)) = in_force.with_credential(&grant.client_id, grant.credential, now) else {

@@ -6,6 +6,7 @@ mod certificate;
 pub mod client;
 pub mod idempotency;
 pub mod oauth;
+pub mod public_key;
 pub mod quotas;
 pub mod register;
 pub mod store;

@@ -82,10 +82,7 @@ impl Frontier {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(hash: &Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use crate::storage::hex;
 
     /// The definition of RFC 6962 §2.1, written as it stands there: split at the largest power of two below n.
     fn root_by_definition(leaves: &[Hash]) -> Hash {
@@ -101,8 +98,8 @@ mod tests {
 
     #[test]
     fn the_empty_tree_and_the_empty_leaf_hash_as_the_rfc_says() {
-        assert_eq!(hex(&empty_root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        assert_eq!(hex(&leaf_hash(b"")), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(hex::write(&empty_root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(hex::write(&leaf_hash(b"")), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
     }
 
     #[test]

@@ -14,11 +14,11 @@ use rustls::pki_types::pem::PemObject;
 use uuid::Uuid;
 
 use super::Failure;
-use crate::access::PeerCertificate;
-use crate::access::administer::{Added, NewProof, Refused, is_sound_id, public_key};
+use crate::access::administer::{Added, NewProof, Refused, is_sound_id};
 use crate::access::client::{Client, Credential, Proof, Scope};
-use crate::access::store::hex;
+use crate::access::{PeerCertificate, public_key};
 use crate::config::Loaded;
+use crate::storage::hex;
 use crate::wiring::Stores;
 
 #[derive(Subcommand)]
@@ -166,7 +166,8 @@ impl ProofOptions {
     fn read(&self) -> anyhow::Result<NewProof> {
         let text = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("{}", path.display()));
         if let Some(path) = &self.jwk {
-            let key = public_key(&text(path)?).map_err(|why| anyhow!("{}: {} / {}", path.display(), why.vi, why.en))?;
+            let key =
+                public_key::read(&text(path)?).map_err(|why| anyhow!("{}: {} / {}", path.display(), why.vi, why.en))?;
             return Ok(NewProof::Own(key));
         }
         if let Some(path) = &self.certificate {
@@ -223,7 +224,7 @@ fn print_credential(credential: &Credential, now: Timestamp) {
     let what = match &credential.proof {
         Proof::Secret(_) => "client_secret".to_owned(),
         Proof::Key(text) => text.clone(),
-        Proof::Certificate(thumbprint) => format!("SHA-256 {}", hex(thumbprint)),
+        Proof::Certificate(thumbprint) => format!("SHA-256 {}", hex::write(thumbprint)),
         Proof::CertificateName(name) => format!("DNS {name}"),
         Proof::Subject { issuer, subject } => format!("{subject} @ {issuer}"),
     };

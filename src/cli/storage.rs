@@ -11,6 +11,7 @@ use super::Failure;
 use super::progress::{Line, grouped};
 use crate::config::{Loaded, Settings};
 use crate::storage::copy::{self, CHUNK_ROWS, Copying, Log, Report, Source, Target};
+use crate::storage::hex;
 use crate::storage::keys::Keys;
 use crate::storage::postgres;
 use crate::wiring;
@@ -154,9 +155,9 @@ fn print(report: &Report) {
             "{:14} {:>13}  {}  {:>13}  {}  {mark}",
             table.name,
             grouped(source.rows),
-            hex(&source.digest),
+            start(&source.digest),
             grouped(target.rows),
-            hex(&target.digest)
+            start(&target.digest)
         );
     }
     for Log { shard, size, root, difference } in &report.logs {
@@ -164,13 +165,13 @@ fn print(report: &Report) {
             None => "đúng với các bản ghi / that of its records",
             Some(_) => "≠",
         };
-        println!("nhật ký / log {shard}: {} bản ghi / records, gốc / root {}: {said}", grouped(*size), hex(root));
+        println!("nhật ký / log {shard}: {} bản ghi / records, gốc / root {}: {said}", grouped(*size), start(root));
     }
 }
 
 /// The first 16 digits: enough to see that two are the same.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn start(digest: &[u8]) -> String {
+    hex::write(&digest[..8.min(digest.len())])
 }
 
 fn print_next(settings: &Settings) {

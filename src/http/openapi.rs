@@ -118,9 +118,13 @@ impl IntoResponses for Refusals {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDocument"))).build();
             let mut response =
                 ResponseBuilder::new().description(codes.join(", ")).content("application/problem+json", content);
-            if matches!(status, 409 | 429 | 503 | 507) {
-                let header = HeaderBuilder::new().description(Some("Giây. / Seconds.")).build();
-                response = response.header("Retry-After", header);
+            let header = match status {
+                401 => Some(("WWW-Authenticate", "Bearer (RFC 6750).")),
+                409 | 429 | 503 | 507 => Some(("Retry-After", "Giây. / Seconds.")),
+                _ => None,
+            };
+            if let Some((name, description)) = header {
+                response = response.header(name, HeaderBuilder::new().description(Some(description)).build());
             }
             (status.to_string(), RefOr::T(response.build()))
         };

@@ -1,6 +1,5 @@
 //! The way in: the token endpoint, the server's metadata (RFC 8414), and the keys by which tokens are checked.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,18 +14,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::client_authentication::basic;
+use super::client_authentication::Offered;
 use super::{ErrorCode, Refused, TokenEndpoint};
 use crate::access::certificate::PeerCertificate;
 use crate::access::client::Scope;
-use crate::access::tokens::jwt::Unverified;
 use crate::http::listener::Peer;
 use crate::http::openapi::ProblemDocument;
 
 /// Where the token endpoint is.
 pub const TOKEN_PATH: &str = "/oauth/token";
 pub const KEYS_PATH: &str = "/.well-known/jwks.json";
-const MOST_FORM_BYTES: usize = 16 * 1024;
 
 /// Routes that need no token.
 pub fn routes(endpoint: Arc<TokenEndpoint>) -> OpenApiRouter {
@@ -89,7 +86,9 @@ struct TokenRequest {
     responses(
         (status = 200, description = "Mã truy cập. / A token.", body = Token),
         (status = 400, description = "invalid_request, invalid_scope, unsupported_grant_type", body = TokenError),
-        (status = 401, description = "invalid_client", body = TokenError),
+        (status = 401, description = "invalid_client", body = TokenError, headers(("WWW-Authenticate" = String, description = "Basic (RFC 9110)."))),
+        (status = 408, description = "request.timeout", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "request.too_large", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "access.quota_exceeded", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "temporarily_unavailable, service.overloaded", content(
             (TokenError = "application/json"), (ProblemDocument = "application/problem+json"))),
@@ -99,11 +98,8 @@ async fn post_token(
     State(endpoint): State<Arc<TokenEndpoint>>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Bytes,
 ) -> Response {
-    let Ok(body) = body else {
-        return Refused::new(ErrorCode::InvalidRequest, "The body is too large, or was cut off.").into_response();
-    };
     let certificate = peer.and_then(|Extension(peer)| peer.certificate);
     match answer(&endpoint, &headers, &body, certificate.as_ref()).await {
         Ok(response) => response,
@@ -112,16 +108,9 @@ async fn post_token(
 }
 
 /// In whose name the endpoint is asked, known or not: so often, and no more. Of those that nobody knows there is one.
-fn claimed<'a>(endpoint: &TokenEndpoint, headers: &HeaderMap, form: &'a HashMap<String, String>) -> Cow<'a, str> {
-    let by_secret = || headers.get(header::AUTHORIZATION).and_then(|value| Some(basic(value.to_str().ok()?)?.0));
-    let by_assertion = || {
-        let read = Unverified::read(form.get("client_assertion")?).ok()?;
-        read.claimed("sub").map(str::to_owned)
-    };
-    let claimed = form.get("client_id").map(|id| Cow::Borrowed(id.as_str()));
-    let claimed = claimed.or_else(|| by_secret().or_else(by_assertion).map(Cow::Owned));
-    let is_known = |id: &Cow<'_, str>| endpoint.access.register.in_force().client(id).is_some();
-    claimed.filter(is_known).unwrap_or(Cow::Borrowed("?"))
+fn claimed<'a>(endpoint: &TokenEndpoint, claimed_id: Option<&'a str>, offered: Option<&'a Offered<'_>>) -> &'a str {
+    let claimed = claimed_id.or_else(|| offered?.name());
+    claimed.filter(|id| endpoint.access.register.in_force().client(id).is_some()).unwrap_or("?")
 }
 
 async fn answer(
@@ -131,7 +120,9 @@ async fn answer(
     certificate: Option<&PeerCertificate>,
 ) -> Result<Response, Refused> {
     let form = read_form(headers, body)?;
-    if let Err(problem) = endpoint.quotas.charge_token(&claimed(endpoint, headers, &form)).await {
+    let claimed_id = form.get("client_id").map(String::as_str);
+    let offered = Offered::read(headers, &form, certificate);
+    if let Err(problem) = endpoint.quotas.charge_token(claimed(endpoint, claimed_id, offered.as_ref().ok())).await {
         return Ok(problem.into_response());
     }
     match form.get("grant_type").map(String::as_str) {
@@ -139,9 +130,9 @@ async fn answer(
         Some(_) => return Err(Refused::new(ErrorCode::UnsupportedGrantType, "Only client_credentials is supported.")),
         None => return Err(Refused::new(ErrorCode::InvalidRequest, "grant_type is missing.")),
     }
-    let client = endpoint.authenticate(headers, &form, certificate).await?;
+    let client = endpoint.authenticate(&offered?, claimed_id).await?;
     let wanted = form.get("scope").map(String::as_str).filter(|scope| !scope.is_empty());
-    Ok(endpoint.issue(&client, wanted)?.into_response())
+    Ok(endpoint.issue(&client, wanted).await?.into_response())
 }
 
 fn read_form(headers: &HeaderMap, body: &[u8]) -> Result<HashMap<String, String>, Refused> {
@@ -149,9 +140,6 @@ fn read_form(headers: &HeaderMap, body: &[u8]) -> Result<HashMap<String, String>
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return invalid("The body must be application/x-www-form-urlencoded.");
-    }
-    if body.len() > MOST_FORM_BYTES {
-        return invalid("The body is too large.");
     }
     let mut form = HashMap::new();
     for (name, value) in form_urlencoded::parse(body) {

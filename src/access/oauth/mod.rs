@@ -21,7 +21,7 @@ use crate::http::problem::AsItIs;
 use crate::storage::StoreError;
 use crate::storage::keys::Keys;
 use client_authentication::Authenticated;
-pub use client_authentication::{algorithms_of, secret_digest};
+pub use client_authentication::secret_digest;
 
 /// Gives tokens.
 pub struct TokenEndpoint {
@@ -55,13 +55,11 @@ enum ErrorCode {
 struct Refused {
     code: ErrorCode,
     description: &'static str,
-    /// The client used HTTP Basic, and is told so.
-    is_basic: bool,
 }
 
 impl Refused {
     fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, is_basic: false }
+        Self { code, description }
     }
 }
 
@@ -83,7 +81,9 @@ impl IntoResponse for Refused {
         };
         let body = Json(json!({ "error": code, "error_description": self.description }));
         let mut response = (status, AsItIs, body).into_response();
-        if status == StatusCode::UNAUTHORIZED && self.is_basic {
+        // Whoever proved itself otherwise is told too: every 401 names a scheme (RFC 9110, section 15.5.2), and RFC 6749
+        // (section 5.2) asks for this one where it was used.
+        if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"lienthong\", charset=\"UTF-8\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -95,7 +95,7 @@ impl IntoResponse for Refused {
 }
 
 impl TokenEndpoint {
-    fn issue(&self, client: &Authenticated, wanted: Option<&str>) -> Result<Issued, Refused> {
+    async fn issue(&self, client: &Authenticated, wanted: Option<&str>) -> Result<Issued, Refused> {
         let scopes = match wanted {
             None => client.client.scopes.clone(),
             Some(wanted) => wanted
@@ -110,6 +110,7 @@ impl TokenEndpoint {
         let tokens = &self.access.tokens;
         let bound = client.certificate.as_deref();
         let token = tokens.issue(key, &client.client, &client.credential, &scopes, bound, now)?;
+        self.use_up(client).await?;
         Ok(Issued { token, lifetime_s: tokens.lifetime_ms / 1000, scopes })
     }
 }

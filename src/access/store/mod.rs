@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::client::{Client, Credential, Proof, Scope};
 use crate::audit::SealedRecord;
-use crate::storage::{Database, StoreError};
+use crate::storage::{Database, StoreError, hex};
 
 /// A key that signs tokens, sealed under the deployment's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +38,10 @@ pub struct Everything {
 /// What may be changed. Each change is one transaction, with its audit record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// `Conflict` if there is a client of this id, revoked or not.
+    /// `Conflict` if there is a client of this id, revoked or not, or if anyone holds this proof.
     AddClient(Client, Credential),
-    /// The client's other credentials end then, unless they end sooner. `NotApplicable` without a client that is not revoked.
+    /// The client's other credentials end then, unless they end sooner. `NotApplicable` without a client that is not
+    /// revoked; `Conflict` if anyone holds this proof.
     AddCredential { credential: Credential, others_end_at: Option<Timestamp> },
     /// `NotApplicable` without a client that is not revoked.
     RevokeClient { id: String, at: Timestamp },
@@ -128,7 +129,7 @@ impl ClientRow {
 impl CredentialRow {
     fn of(credential: &Credential) -> Self {
         let value = match &credential.proof {
-            Proof::Secret(digest) | Proof::Certificate(digest) => hex(digest),
+            Proof::Secret(digest) | Proof::Certificate(digest) => hex::write(digest),
             Proof::Key(text) | Proof::CertificateName(text) => text.clone(),
             Proof::Subject { issuer, subject } => format!("{issuer} {subject}"),
         };
@@ -145,8 +146,8 @@ impl CredentialRow {
     fn read(self) -> Result<Credential, StoreError> {
         let unreadable = || StoreError::Failed(format!("credential {} cannot be read", self.id));
         let proof = match self.kind.as_str() {
-            "secret" => Proof::Secret(unhex(&self.value).ok_or_else(unreadable)?),
-            "certificate" => Proof::Certificate(unhex(&self.value).ok_or_else(unreadable)?),
+            "secret" => Proof::Secret(hex::read(&self.value).ok_or_else(unreadable)?),
+            "certificate" => Proof::Certificate(hex::read(&self.value).ok_or_else(unreadable)?),
             "key" => Proof::Key(self.value),
             "certificate_name" => Proof::CertificateName(self.value),
             "subject" => {
@@ -173,20 +174,4 @@ fn write_list<T: Scalar>(items: &[T]) -> String {
 fn read_list<T: Scalar>(text: &str) -> Result<Vec<T>, StoreError> {
     let read = |word| T::parse(word).map_err(|refusal| StoreError::Failed(refusal.message.en));
     text.split(' ').filter(|word| !word.is_empty()).map(read).collect()
-}
-
-/// 64 lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (n, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * n..2 * n + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

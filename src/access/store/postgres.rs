@@ -119,13 +119,16 @@ async fn make(transaction: &Transaction<'_>, change: &Change) -> Result<(), Stor
                 )
                 .await?;
             one(added, StoreError::Conflict)?;
-            add_credential(transaction, &CredentialRow::of(credential)).await
+            let row = CredentialRow::of(credential);
+            is_free(transaction, &row).await?;
+            add_credential(transaction, &row).await
         }
         Change::AddCredential { credential, others_end_at } => {
             let row = CredentialRow::of(credential);
             let sql = "SELECT 1 FROM client WHERE id = $1 AND revoked_at IS NULL";
             let found = transaction.query(sql, &[&row.client_id]).await?;
             one(found.len() as u64, StoreError::NotApplicable)?;
+            is_free(transaction, &row).await?;
             if let Some(end) = others_end_at {
                 let sql = "UPDATE client_credential SET ends_at = $2 \
                            WHERE client_id = $1 AND (ends_at IS NULL OR ends_at > $2)";
@@ -152,6 +155,15 @@ async fn make(transaction: &Transaction<'_>, change: &Change) -> Result<(), Stor
             one(removed, StoreError::NotApplicable)
         }
     }
+}
+
+/// Whether nobody holds this proof. Changes are made one after the other: what is free here is free until the commit.
+async fn is_free(transaction: &Transaction<'_>, row: &CredentialRow) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM client_credential AS held JOIN client ON client.id = held.client_id \
+               WHERE held.kind = $1 AND held.value = $2 AND (held.ends_at IS NULL OR held.ends_at > $3) \
+               AND client.revoked_at IS NULL LIMIT 1";
+    let held = transaction.query(sql, &[&row.kind, &row.value, &row.created_at]).await?;
+    if held.is_empty() { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 async fn add_credential(transaction: &Transaction<'_>, row: &CredentialRow) -> Result<(), StoreError> {

@@ -161,7 +161,9 @@ fn make(connection: &Connection, change: &Change) -> Result<(), StoreError> {
                     row.revoked_at
                 ])?;
             one(added, StoreError::Conflict)?;
-            add_credential(connection, &CredentialRow::of(credential))
+            let row = CredentialRow::of(credential);
+            is_free(connection, &row)?;
+            add_credential(connection, &row)
         }
         Change::AddCredential { credential, others_end_at } => {
             let row = CredentialRow::of(credential);
@@ -169,6 +171,7 @@ fn make(connection: &Connection, change: &Change) -> Result<(), StoreError> {
                 .prepare_cached("SELECT 1 FROM client WHERE id = ?1 AND revoked_at IS NULL")?
                 .exists([&row.client_id])?;
             one(usize::from(is_there), StoreError::NotApplicable)?;
+            is_free(connection, &row)?;
             if let Some(end) = others_end_at {
                 connection
                     .prepare_cached(
@@ -207,6 +210,18 @@ fn make(connection: &Connection, change: &Change) -> Result<(), StoreError> {
             one(removed, StoreError::NotApplicable)
         }
     }
+}
+
+/// Whether nobody holds this proof.
+fn is_free(connection: &Connection, row: &CredentialRow) -> Result<(), StoreError> {
+    let is_held = connection
+        .prepare_cached(
+            "SELECT 1 FROM client_credential AS held JOIN client ON client.id = held.client_id \
+             WHERE held.kind = ?1 AND held.value = ?2 AND (held.ends_at IS NULL OR held.ends_at > ?3) \
+             AND client.revoked_at IS NULL LIMIT 1",
+        )?
+        .exists((&row.kind, &row.value, row.created_at))?;
+    if is_held { Err(StoreError::Conflict) } else { Ok(()) }
 }
 
 fn add_credential(connection: &Connection, row: &CredentialRow) -> Result<(), StoreError> {

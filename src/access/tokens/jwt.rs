@@ -87,9 +87,9 @@ impl<'a> Unverified<'a> {
     }
 
     /// The claims, if the signature is that of the key.
-    pub fn verify(self, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims, Unacceptable> {
+    pub fn verify(&self, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims, Unacceptable> {
         match crypto::verify(self.signature, self.message.as_bytes(), key, algorithm) {
-            Ok(true) => Ok(Claims(self.claims)),
+            Ok(true) => Ok(Claims(self.claims.clone())),
             Ok(false) | Err(_) => Err(Unacceptable::Signature),
         }
     }

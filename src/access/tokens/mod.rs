@@ -68,7 +68,7 @@ impl TokenSettings {
     }
 
     /// What the token grants, if it is one of ours and its time has not passed.
-    pub fn verify(&self, token: Unverified<'_>, keys: &[TokenKey], now: Timestamp) -> Result<Grant, Unacceptable> {
+    pub fn verify(&self, token: &Unverified<'_>, keys: &[TokenKey], now: Timestamp) -> Result<Grant, Unacceptable> {
         if !token.is_of_type(TYPE) {
             return Err(Unacceptable::Type);
         }

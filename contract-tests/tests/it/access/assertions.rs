@@ -4,7 +4,8 @@
 use futures::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use lienthong::access::Scope;
-use lienthong::access::administer::{NewProof, public_key};
+use lienthong::access::administer::NewProof;
+use lienthong::access::public_key;
 use lienthong_domain::time::{Clock, SystemClock};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ impl Machine {
     /// Added beside the gateway, and known to it.
     async fn start(world: &World, id: &str, algorithm: Algorithm) -> Self {
         let pair = Pair::make(algorithm);
-        let proof = NewProof::Own(public_key(&pair.public_text()).unwrap());
+        let proof = NewProof::Own(public_key::read(&pair.public_text()).unwrap());
         add(&world.deployment, client_of(id, &[], Scope::ALL), proof).await;
         let issuer = world.deployment.load().unwrap().settings.server.public_url;
         let machine = Self { id: id.to_owned(), pair, issuer };
@@ -185,6 +186,37 @@ async fn an_assertion_that_is_not_quite_right_proves_nothing() {
     let used = machine.assertion(&json!({}));
     let list = world.request(Method::GET, "/v1/dossiers").bearer_auth(&used);
     Answer::of(list).await.refused(401, "access.token_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_accepted_uses_an_assertion_up() {
+    let world = World::start().await;
+    let machine = Machine::start(&world, "machine", Algorithm::ES256).await;
+    let with = |assertion: &str, name: &str, value: &str| {
+        token_request(&world, &[GRANT, KIND, ("client_assertion", assertion), (name, value)])
+    };
+    for (what, name, value, status, error) in [
+        ("another client's name", "client_id", "other", 401, "invalid_client"),
+        ("a scope that there is not", "scope", "dossiers:everything", 400, "invalid_scope"),
+    ] {
+        let assertion = machine.assertion(&json!({}));
+        for _ in 0..2 {
+            Reply::of(with(&assertion, name, value)).await.refused(what, status, error);
+        }
+        Reply::of(present(&world, &assertion)).await.given();
+        let again = Reply::of(present(&world, &assertion)).await;
+        again.refused(what, 401, "invalid_client");
+        assert!(again.json()["error_description"].as_str().unwrap().contains("was used before"), "{what}: {again:?}");
+    }
+    // A clock that is a second further ahead than clocks may be: its assertion is good a second later.
+    let early = machine.assertion(&json!({ "iat": now() + 32, "exp": now() + 120 }));
+    Reply::of(present(&world, &early)).await.refused("a clock that is ahead", 401, "invalid_client");
+    soon("the same assertion is good", async || present(&world, &early).send().await.unwrap().status() == 200).await;
+    // Good or not, many at once: one is accepted.
+    let assertion = machine.assertion(&json!({}));
+    let scopes = (0..12).map(|n| if n % 3 == 0 { "dossiers:everything" } else { "dossiers:read" });
+    let replies = join_all(scopes.map(|scope| Reply::of(with(&assertion, "scope", scope)))).await;
+    assert_eq!(replies.iter().filter(|reply| reply.json()["error"].is_null()).count(), 1, "{replies:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

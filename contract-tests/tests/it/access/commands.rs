@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jsonwebtoken::Algorithm;
 use lienthong::access::oauth::secret_digest;
-use lienthong::access::store::{Everything, hex};
+use lienthong::access::store::Everything;
+use lienthong::storage::hex;
 use lienthong::storage::keys::Keys;
 use lienthong_domain::time::{Clock, SystemClock};
 use reqwest::Method;
@@ -119,7 +120,7 @@ async fn a_new_client_is_shown_its_secret_once_and_works_at_once() {
     assert!(listed.contains("one-stop") && listed.contains("province") && listed.contains("ward"), "{listed}");
     let settings = world.deployment.load().unwrap().settings;
     let keys = Keys::open(Path::new(&settings.storage.keys_folder), false).unwrap();
-    let digest = hex(&secret_digest(&keys, "one-stop", &secret));
+    let digest = hex::write(&secret_digest(&keys, "one-stop", &secret));
     let log = recorded(&world).await;
     for told in [&shown, &listed, &Value::from(log.clone()).to_string()] {
         assert!(!told.contains(&secret) && !told.contains(&digest) && !told.contains(&digest[..16]), "{told}");

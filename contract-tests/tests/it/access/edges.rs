@@ -55,7 +55,7 @@ impl Reader {
         let header = json!({ "alg": "ES256", "typ": "at+jwt", "kid": self.keys[0].kid }).to_string();
         let token = compact(header, claims, &self.keys[0].signing, Algorithm::ES256);
         let read = Unverified::read(&token)?;
-        self.settings.verify(read, &self.keys, Timestamp::from_micros(now)).map(|grant| grant.expires_at)
+        self.settings.verify(&read, &self.keys, Timestamp::from_micros(now)).map(|grant| grant.expires_at)
     }
 }
 

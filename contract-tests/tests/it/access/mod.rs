@@ -8,6 +8,7 @@ mod edges;
 mod forge;
 mod keys;
 mod matrix;
+mod public_keys;
 mod shapes;
 mod token_endpoint;
 

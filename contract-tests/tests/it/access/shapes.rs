@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE};
 use jsonwebtoken::Algorithm;
+use lienthong::storage::hex;
 use serde_json::json;
 
 use super::attacks::{Attack, INVALID};
@@ -117,7 +118,7 @@ pub(super) fn tampered(forge: &Forge) -> Vec<Attack> {
         ("the signature twice", with_signature(&[&bytes[..], &bytes].concat())),
         ("one bit of the signature", with_signature(&flipped)),
         ("bits behind the signature's last byte", with_other_last_bits(&honest)),
-        ("the signature as hexadecimal digits", format!("{message}.{}", hexadecimal(&bytes))),
+        ("the signature as hexadecimal digits", format!("{message}.{}", hex::write(&bytes))),
         ("the signature of another token", format!("{message}.{of_another}")),
         ("other claims under this signature", format!("{header}.{more}.{signature}")),
         ("another header under this signature", format!("{same_header}.{claims}.{signature}")),
@@ -142,8 +143,4 @@ fn with_other_last_bits(token: &str) -> String {
     let at = ALPHABET.find(last).unwrap();
     assert_eq!(at % 16, 0);
     format!("{rest}{}", &ALPHABET[at + 1..at + 2])
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -118,6 +118,8 @@ fn every_operation_is_named_described_and_guarded() {
                 false if id == "postToken" => &["application/problem+json", "application/json"],
                 false => &["application/problem+json"],
             };
+            let names_a_scheme = response["headers"]["WWW-Authenticate"].is_object();
+            must(names_a_scheme == (status == "401"), "a 401, and nothing else, names a scheme");
             if status == "304" {
                 continue;
             }

@@ -29,7 +29,9 @@ fn credential(client_id: &str, proof: Proof) -> Credential {
 }
 
 fn secret(client_id: &str) -> Credential {
-    credential(client_id, Proof::Secret([7; 32]))
+    let mut digest = [0; 32];
+    digest[..16].copy_from_slice(Uuid::now_v7().as_bytes());
+    credential(client_id, Proof::Secret(digest))
 }
 
 fn record(stores: &Stores, op: &'static str) -> SealedRecord {
@@ -109,6 +111,49 @@ async fn a_new_credential_ends_the_others_at_their_time_and_no_later_than_they_e
     assert_eq!(ends[..3], [(first.id, Some(at(50))), (second.id, Some(at(100))), (third.id, None)]);
 }
 
+async fn a_proof_is_held_by_one_client_at_a_time(stores: Stores) {
+    let beside = stores.beside().await;
+    let proof = || Proof::CertificateName("one-stop.example".into());
+    let give = |id: &str, at, end| Credential { created_at: at, ends_at: end, ..credential(id, proof()) };
+    // Many operators at once, each for a client of its own: some new, some known.
+    for n in 0..8 {
+        add(&stores, &format!("known-{n}")).await;
+    }
+    let before = stores.log().await.len();
+    let given = (0..16).map(|n| {
+        let (stores, id) = (if n % 2 == 0 { &stores } else { &beside }, format!("known-{}", n / 2));
+        async move {
+            if n % 4 < 2 {
+                change(stores, Change::AddCredential { credential: give(&id, at(1), None), others_end_at: None }).await
+            } else {
+                let id = format!("new-{n}");
+                change(stores, Change::AddClient(client(&id), give(&id, at(1), None))).await
+            }
+        }
+    });
+    let given = join_all(given).await;
+    assert_eq!(given.iter().filter(|done| done.is_ok()).count(), 1, "{given:?}");
+    assert!(given.iter().all(|done| matches!(done, Ok(()) | Err(StoreError::Conflict))), "{given:?}");
+    let everything = stores.access.everything().await.unwrap();
+    let mut holders = everything.credentials.iter().filter(|held| held.proof == proof());
+    let holder = holders.next().unwrap().clone();
+    assert_eq!(holders.next(), None);
+    let is_there = |held: &Credential| everything.clients.iter().any(|client| client.id == held.client_id);
+    assert!(everything.credentials.iter().all(is_there), "half of a change was made");
+    assert_eq!(stores.log().await.len(), before + 1, "what did not happen is not recorded");
+
+    // Whoever holds it cannot be given it twice; it is free from the moment of its end, and when its client is revoked.
+    let again = |id: &str, at| Change::AddCredential { credential: give(id, at, None), others_end_at: Some(at) };
+    assert_eq!(change(&stores, again(&holder.client_id, at(2))).await, Err(StoreError::Conflict));
+    let end = Change::RevokeCredential { client_id: holder.client_id.clone(), id: holder.id, at: at(10) };
+    change(&stores, end).await.unwrap();
+    assert_eq!(change(&stores, again("known-7", at(9))).await, Err(StoreError::Conflict), "not before its end");
+    change(&stores, again("known-7", at(10))).await.unwrap();
+    assert_eq!(change(&stores, again("known-6", at(11))).await, Err(StoreError::Conflict));
+    change(&stores, Change::RevokeClient { id: "known-7".into(), at: at(12) }).await.unwrap();
+    change(&stores, again("known-6", at(13))).await.unwrap();
+}
+
 async fn what_is_revoked_is_revoked_once(stores: Stores) {
     let credential = add(&stores, "a").await;
     let other = secret("a");
@@ -159,6 +204,7 @@ on_both_engines! {
     everything_is_read_as_it_was_written,
     an_id_is_given_once_and_a_refused_change_leaves_nothing,
     a_new_credential_ends_the_others_at_their_time_and_no_later_than_they_ended,
+    a_proof_is_held_by_one_client_at_a_time,
     what_is_revoked_is_revoked_once,
     every_change_has_its_record_and_its_number_whoever_makes_it,
     an_assertion_counts_once_and_is_forgotten_after_its_end,
