@@ -34,22 +34,32 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         if !is_json {
             return Err(Problem::new(Code::RequestMediaType));
         }
-        let BodyLimit(limit) = request.extensions().get().copied().unwrap_or_default();
+        let limit = request.extensions().get().copied().unwrap_or_default();
         let bytes = read_all(request.into_body(), limit).await?;
         let value = parse(&bytes)?;
         Ok(Self { value, bytes })
     }
 }
 
-/// The most bytes of a body, given to every request by the layers. Without a layer nothing is read.
+/// The most bytes of a body, and how long they may take to arrive; given to every request by the layers. Without a layer
+/// nothing is read.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct BodyLimit(pub usize);
+pub struct BodyLimit {
+    pub bytes: usize,
+    pub timeout: Duration,
+}
 
 /// How long a body that is too large is still read and thrown away, so that a client that sends all of it before it
 /// listens sees the refusal and not a reset.
 const DRAIN: Duration = Duration::from_secs(1);
 
-async fn read_all(body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// The whole body, within its limits.
+pub async fn read_all(body: Body, limit: BodyLimit) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(limit.timeout, read_up_to(body, limit.bytes)).await;
+    read.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))
+}
+
+async fn read_up_to(body: Body, limit: usize) -> Result<Bytes, Problem> {
     let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| {

@@ -13,17 +13,19 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument;
 
-use super::json::BodyLimit;
+use super::json::{BodyLimit, read_all};
 use super::openapi::API_VERSION;
 use super::problem::{Code, Problem, localise};
 use super::rules::{Priority, RuleBook, rule_of};
 
+/// Of what needs no token: a form for the token endpoint.
+const MOST_OPEN_BODY_BYTES: usize = 16 * 1024;
+
 /// Limits of the way in, from the configuration.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    pub body_bytes: usize,
+    pub body: BodyLimit,
     pub request_timeout: Duration,
-    pub header_read_timeout: Duration,
     pub concurrent_requests: usize,
     /// How long a request waits for its place.
     pub place_wait: Duration,
@@ -35,10 +37,10 @@ pub struct RequestId(pub String);
 
 /// Puts the layers around the routes. The last one added is the first that a request meets.
 pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
-    let places = Places::new(limits.concurrent_requests, limits.place_wait, book);
+    let places = Places::new(limits, book);
     routes
         // Innermost: a body is bounded wherever it is read.
-        .layer(Extension(BodyLimit(limits.body_bytes)))
+        .layer(Extension(limits.body))
         // A handler may not take longer than a caller waits; what it made durable stays durable.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
@@ -62,9 +64,13 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
 ///
 /// A request waits a moment for its place before it is refused: a refusal at once would be asked again at once, and
 /// refusing would be all that is done. Whoever waits costs nothing, and there are no more of them than connections.
+///
+/// Whoever needs no token has no place before its body is there: a few hundred strangers that send slowly would hold all of
+/// them. A client with a token has one meanwhile, so that there are no more large bodies in memory than places.
 struct Places {
     book: Arc<RuleBook>,
     wait: Duration,
+    open_body: BodyLimit,
     all: Semaphore,
     /// For whatever is not [`Priority::Last`]: nine of ten.
     usual: Semaphore,
@@ -73,9 +79,11 @@ struct Places {
 }
 
 impl Places {
-    fn new(all: usize, wait: Duration, book: Arc<RuleBook>) -> Self {
+    fn new(limits: &HttpLimits, book: Arc<RuleBook>) -> Self {
         let part = |part: usize| Semaphore::new(part.max(1));
-        Self { book, wait, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
+        let (all, wait) = (limits.concurrent_requests, limits.place_wait);
+        let open_body = BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..limits.body };
+        Self { book, wait, open_body, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
     }
 
     /// Held while the request is worked on.
@@ -98,7 +106,16 @@ impl Places {
 }
 
 async fn shed(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
-    let priority = rule_of(&places.book, &request).map_or(Priority::Last, |rule| rule.priority);
+    let (priority, request) = match rule_of(&places.book, &request) {
+        Some(rule) => (rule.priority, request),
+        None => {
+            let (head, body) = request.into_parts();
+            match read_all(body, places.open_body).await {
+                Ok(body) => (Priority::Last, Request::from_parts(head, body.into())),
+                Err(problem) => return problem.into_response(),
+            }
+        }
+    };
     match places.take(priority).await {
         Some(_places) => next.run(request).await,
         None => Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response(),

@@ -1,5 +1,6 @@
 //! Connections, before any request is read: so many in all and from one address, TLS if it is configured, and who is at
-//! the other end. A certificate file that cannot be read leaves the one before it in force.
+//! the other end. A certificate file that cannot be read leaves the one before it in force. Whoever does not take its
+//! answers is cut off.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,6 +16,7 @@ use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::Layer;
@@ -35,6 +37,8 @@ pub struct ConnectionLimits {
     pub all: usize,
     pub of_one_address: usize,
     pub handshake_timeout: Duration,
+    /// In which an answer must have been taken.
+    pub write_timeout: Duration,
 }
 
 /// The connections there are.
@@ -114,7 +118,9 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
                 }
             };
             let peer = Peer { address, certificate };
-            Ok((Connection { channel, _place: place }, Extension(peer).layer(service)))
+            let connection =
+                Connection { channel, write_timeout: places.limits.write_timeout, behind: None, _place: place };
+            Ok((connection, Extension(peer).layer(service)))
         })
     }
 }
@@ -127,7 +133,22 @@ enum Channel {
 /// An accepted connection: gives its place back when it ends.
 pub struct Connection {
     channel: Channel,
+    write_timeout: Duration,
+    /// Runs from when the other end stopped taking what is written to it, until all of it is taken.
+    behind: Option<Pin<Box<Sleep>>>,
     _place: Place,
+}
+
+impl Connection {
+    /// What came of writing, unless the other end has been behind for too long. hyper has no such limit: it would wait for
+    /// ever, and for one byte after the other.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            return written;
+        }
+        let behind = self.behind.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.write_timeout)));
+        behind.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Connection {
@@ -141,24 +162,11 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.channel {
+        let written = match &mut self.channel {
             Channel::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Channel::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.channel {
-            Channel::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Channel::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.channel {
-            Channel::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Channel::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        };
+        self.in_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -166,10 +174,31 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.channel {
+        let written = match &mut self.channel {
             Channel::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
             Channel::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+        };
+        self.in_time(cx, written)
+    }
+
+    /// Asked for once everything was written.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Channel::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        };
+        if flushed.is_ready() {
+            self.behind = None;
         }
+        self.in_time(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let closed = match &mut self.channel {
+            Channel::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Channel::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        };
+        self.in_time(cx, closed)
     }
 
     fn is_write_vectored(&self) -> bool {

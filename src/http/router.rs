@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -59,7 +60,7 @@ pub fn document(topics: &Topics) -> anyhow::Result<(OpenApiDocument, RuleBook)> 
 pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
     let (document, book) = document(topics)?;
     let book = Arc::new(book);
-    let json = document.to_json()?;
+    let json = Bytes::from(document.to_json()?);
     let (api, _) = api(topics).split_for_parts();
     let (open_api, _) = open_api(topics).split_for_parts();
     let not_allowed = || async { Problem::new(Code::MethodNotAllowed) };
@@ -80,7 +81,7 @@ pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
     Ok(layers::around(routes, limits, book))
 }
 
-fn openapi(json: String) -> impl IntoResponse {
+fn openapi(json: Bytes) -> impl IntoResponse {
     (
         [
             (axum::http::header::CONTENT_TYPE, "application/json"),

@@ -32,6 +32,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{Engine, Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, PortalDelivery};
 use crate::http::health::Health;
+use crate::http::json::BodyLimit;
 use crate::http::layers::HttpLimits;
 use crate::http::listener::{Acceptor, ConnectionLimits};
 use crate::http::router::{self, Topics};
@@ -97,6 +98,7 @@ impl Gateway {
             all: settings.server.most_connections,
             of_one_address: settings.server.most_connections_of_one_address,
             handshake_timeout: Duration::from_millis(settings.server.tls.handshake_timeout_ms),
+            write_timeout: Duration::from_millis(settings.http.write_timeout_ms),
         };
         let acceptor = Acceptor::new(connections, tls.clone());
         // HTTP/1.1 only: the other protocol has limits of its own that nobody has set, and whoever says nothing from which
@@ -320,9 +322,11 @@ pub fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
 
 fn http_limits(settings: &Settings) -> HttpLimits {
     HttpLimits {
-        body_bytes: settings.http.body_bytes,
+        body: BodyLimit {
+            bytes: settings.http.body_bytes,
+            timeout: Duration::from_millis(settings.http.body_read_timeout_ms),
+        },
         request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
-        header_read_timeout: Duration::from_millis(settings.http.header_read_timeout_ms),
         concurrent_requests: settings.http.concurrent_requests,
         place_wait: Duration::from_millis(settings.http.place_wait_ms),
     }

@@ -94,6 +94,8 @@ impl Settings {
             ("/http/request_timeout_ms", self.http.request_timeout_ms),
             ("/http/place_wait_ms", self.http.place_wait_ms),
             ("/http/header_read_timeout_ms", self.http.header_read_timeout_ms),
+            ("/http/body_read_timeout_ms", self.http.body_read_timeout_ms),
+            ("/http/write_timeout_ms", self.http.write_timeout_ms),
             ("/storage/sqlite/busy_timeout_ms", self.storage.sqlite.busy_timeout_ms),
             ("/storage/postgres/connect_timeout_ms", self.storage.postgres.connect_timeout_ms),
             ("/storage/postgres/statement_timeout_ms", self.storage.postgres.statement_timeout_ms),

@@ -95,7 +95,10 @@ section! { QuotaLine { requests: u32, window_s: u32 } }
 section! { OperationQuota { operation: String, requests: u32, window_s: u32 } }
 section! { ClientQuota { client: String, requests: u32, window_s: u32 } }
 section! { SharedQuotaSettings { url: Secret, timeout_ms: u64, pause_ms: u64, share_while_away_percent: u32 } }
-section! { HttpSettings { body_bytes: usize, request_timeout_ms: u64, header_read_timeout_ms: u64, concurrent_requests: usize, place_wait_ms: u64 } }
+section! { HttpSettings {
+    body_bytes: usize, header_read_timeout_ms: u64, body_read_timeout_ms: u64, request_timeout_ms: u64,
+    write_timeout_ms: u64, concurrent_requests: usize, place_wait_ms: u64,
+} }
 section! { StorageSettings {
     engine: Engine, keys_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
     sqlite: SqliteSettings, postgres: PostgresSettings,

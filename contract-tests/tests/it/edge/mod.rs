@@ -2,4 +2,5 @@
 
 mod connections;
 mod quotas;
+mod slow;
 mod tls;

@@ -13,6 +13,7 @@ use rcgen::{
 };
 use reqwest::{Certificate, Client, Identity};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Answer, dossier, dossier_path};
 
@@ -98,7 +99,7 @@ impl World {
         let world_files = |name: &str| deployment.folder().join(name);
         let tls = format!(
             "\n[server.tls]\ncertificate_file = {:?}\nprivate_key_file = {:?}\nclient_authorities_file = {:?}\n\
-             client_revocations_file = {:?}\nreload_ms = 20\n",
+             client_revocations_file = {:?}\nreload_ms = 20\nhandshake_timeout_ms = 1000\n",
             world_files("server.pem"),
             world_files("server.key"),
             world_files("clients.pem"),
@@ -217,6 +218,7 @@ async fn a_token_got_by_a_certificate_is_worth_nothing_without_it() {
     {
         let refused = world.token(&client, form).await;
         assert_eq!(refused.status(), status, "{form}");
+        assert_eq!(refused.headers().contains_key("www-authenticate"), status == 401, "{form}");
         assert_eq!(refused.json::<Value>().await.unwrap()["error"], error, "{form}");
     }
     // A token got by a secret is not bound, whatever certificate the connection has.
@@ -317,6 +319,19 @@ async fn served_certificate(world: &World) -> Vec<u8> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let start = text.find("-----BEGIN CERTIFICATE").unwrap_or_else(|| panic!("{text}"));
     text[start..].split("-----END").next().unwrap().as_bytes().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_never_shakes_hands_is_cut_off() {
+    let world = World::start().await;
+    for said in [&b""[..], b"\x16\x03\x01", b"GET / HTTP/1.1\r\n"] {
+        let mut connection = tokio::net::TcpStream::connect(world.deployment.address).await.unwrap();
+        connection.write_all(said).await.unwrap();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(5), connection.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "{said:?}: the connection is still open");
+    }
+    world.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
