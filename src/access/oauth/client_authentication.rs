@@ -33,8 +33,8 @@ impl Authenticated {
 }
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// An assertion is made for one request: more life than this is a mistake, and would have to be remembered as long.
-const LONGEST_ASSERTION_MS: i64 = 10 * 60 * 1000;
+/// As long as client libraries make it (Authlib: an hour); more would have to be remembered as long.
+const LONGEST_ASSERTION_MS: i64 = 60 * 60 * 1000;
 const MOST_JTI_BYTES: usize = 200;
 
 const UNKNOWN_CLIENT: &str = "The client is unknown, was revoked, or did not prove itself.";
@@ -162,8 +162,8 @@ impl TokenEndpoint {
             unknown_client()
         })?;
         let ends_at = claims.expires_at().map_err(|_| unknown_client())?;
-        if ends_at > now.plus_millis(LONGEST_ASSERTION_MS) {
-            return Err(Refused::new(ErrorCode::InvalidClient, "An assertion may live for 10 minutes at most."));
+        if ends_at > now.plus_millis(LONGEST_ASSERTION_MS + self.access.tokens.skew_ms) {
+            return Err(Refused::new(ErrorCode::InvalidClient, "An assertion may live for an hour at most."));
         }
         let jti = claims.text("jti").filter(|jti| jti.len() <= MOST_JTI_BYTES);
         let jti = jti.ok_or(Refused::new(ErrorCode::InvalidClient, "An assertion needs a jti of its own."))?;

@@ -184,7 +184,8 @@ async fn get_metadata(State(endpoint): State<Arc<TokenEndpoint>>) -> Response {
         "token_endpoint": endpoint.url,
         "jwks_uri": format!("{issuer}{KEYS_PATH}"),
         "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
+        // There must be one (RFC 8414, section 2), and this is the one that stands for none.
+        "response_types_supported": ["none"],
         "scopes_supported": Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         "token_endpoint_auth_methods_supported":
             ["client_secret_basic", "private_key_jwt", "tls_client_auth"],

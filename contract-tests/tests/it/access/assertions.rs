@@ -128,7 +128,7 @@ async fn an_assertion_that_is_not_quite_right_proves_nothing() {
         ("aud is our keys' address", json!({ "aud": format!("{}/.well-known/jwks.json", machine.issuer) })),
         ("aud missing", json!({ "aud": null })),
         ("aud is a number", json!({ "aud": 1 })),
-        ("exp beyond ten minutes", json!({ "exp": now + 660 })),
+        ("exp beyond an hour", json!({ "exp": now + 3660 })),
         ("exp in a thousand years", json!({ "exp": now + 31_536_000_000_i64 })),
         ("exp past", json!({ "exp": now - 1 })),
         ("exp now", json!({ "exp": now })),
@@ -177,7 +177,7 @@ async fn an_assertion_that_is_not_quite_right_proves_nothing() {
     // What was refused used nothing up, and the very limits are within.
     for good in [
         json!({ "jti": "j".repeat(200) }),
-        json!({ "exp": now + 590 }),
+        json!({ "exp": now + 3600 }),
         json!({ "nbf": now + 20 }),
         json!({ "iat": null }),
     ] {

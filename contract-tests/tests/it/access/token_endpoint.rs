@@ -231,7 +231,7 @@ async fn what_is_published_is_enough_for_someone_else_to_verify_a_token() {
     assert_eq!(metadata["issuer"], issuer);
     assert_eq!(metadata["token_endpoint"], format!("{issuer}/oauth/token"));
     assert_eq!(metadata["grant_types_supported"], json!(["client_credentials"]));
-    assert_eq!(metadata["response_types_supported"], json!([]));
+    assert_eq!(metadata["response_types_supported"], json!(["none"]));
     assert_eq!(metadata["scopes_supported"], json!(Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>()));
     let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap();
     for method in ["client_secret_basic", "private_key_jwt"] {
