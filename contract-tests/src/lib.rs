@@ -2,8 +2,10 @@
 //! the tests run them small, `cargo xtask prove` runs them whole.
 #![allow(clippy::print_stdout, reason = "proofs and benchmarks print what they found")]
 
+pub mod authority;
 pub mod gateway;
 pub mod load;
+pub mod pace;
 pub mod port_suites;
 pub mod postgres;
 pub mod redis;

@@ -29,11 +29,16 @@ pub(crate) fn redis() -> Result<()> {
     install("redis-server", || has("redis-server"), "install Redis or Valkey by hand, so that redis-server is on PATH")
 }
 
+/// Connections that are slow on purpose.
+pub(crate) fn slowhttptest() -> Result<()> {
+    install("slowhttptest", || has("slowhttptest"), "install slowhttptest by hand, so that it is on PATH")
+}
+
 fn install(package: &str, is_installed: impl Fn() -> bool, by_hand: &'static str) -> Result<()> {
     if is_installed() {
         return Ok(());
     }
-    println!("{package} is not installed, and the tests need it");
+    println!("{package} is not installed, and it is needed");
     ensure!(has("apt-get"), "there is no apt-get here: {by_hand}");
     let is_root = std::fs::metadata("/proc/self").context("/proc/self")?.uid() == 0;
     ensure!(is_root || has("sudo"), "only root may install, and there is no sudo: {by_hand}");

@@ -15,6 +15,8 @@ const PROOFS: &[(&str, &str)] = &[
     ("copy", "1,000,000 dossiers from SQLite to PostgreSQL, killed twice on the way: every row equal, bounded memory"),
     ("cold", "10,000 readers of one procedure that nobody has asked for yet: one call to the portal"),
     ("overload", "five times as many callers as places, and a client at twenty times its quota: who feels it"),
+    ("slow", "1,500 connections that send heads or bodies, or take answers, drop by drop: an honest client goes on"),
+    ("rotation", "signing keys and the TLS certificate change every second under load: no request fails"),
     ("ambiguity", "30 % of 10,000 deliveries take effect and then time out: inserts, updates and steps stay exact"),
     ("poison", "one poison dossier in 1,000 does not slow the others"),
 ];
@@ -50,6 +52,9 @@ pub(crate) fn prove(name: Option<&str>) -> Result<()> {
         return Ok(());
     };
     packages::postgresql()?;
+    if *name == "slow" {
+        packages::slowhttptest()?;
+    }
     step("build", cargo(&["build", "--release", "--locked", "--package", "lienthong"]))?;
     step(
         name,

@@ -3,7 +3,9 @@
 
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
-use lienthong_contract_tests::scenarios::{ambiguity, cold, copy, database, kills, overload, poison, replicas};
+use lienthong_contract_tests::scenarios::{
+    ambiguity, cold, copy, database, kills, overload, poison, replicas, rotation, slow,
+};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -16,6 +18,8 @@ async fn main() -> Result<()> {
         Some("copy") => prove_copy().await,
         Some("cold") => prove_cold().await,
         Some("overload") => prove_overload().await,
+        Some("slow") => prove_slow().await,
+        Some("rotation") => prove_rotation().await,
         other => anyhow::bail!("there is no proof {other:?}"),
     }
 }
@@ -69,6 +73,38 @@ async fn prove_overload() -> Result<()> {
     ensure!(found.goodput >= 0.8 * found.peak, "less than 0.8 of the peak");
     ensure!(beside.ratio() <= 1.2, "the others feel it");
     Ok(())
+}
+
+async fn prove_slow() -> Result<()> {
+    let volume = slow::Volume {
+        connections: 1500,
+        header_ms: 5000,
+        body_ms: 20_000,
+        write_ms: 30_000,
+        before: std::time::Duration::from_secs(20),
+    };
+    let report = slow::run(volume).await?;
+    for found in &report.found {
+        println!("{found}");
+    }
+    println!("most memory of the gateway: {} MiB", report.most_memory_mib);
+    ensure!(report.longest_p99() < std::time::Duration::from_secs(1), "the honest client waits");
+    report.check()
+}
+
+async fn prove_rotation() -> Result<()> {
+    let lasting = std::time::Duration::from_secs(60);
+    let report = rotation::run(16, lasting).await?;
+    println!(
+        "{} of {} requests failed; {} tokens by {} keys, {} published at the end; {} certificates",
+        report.failed,
+        report.requests,
+        report.tokens,
+        report.keys.len(),
+        report.published,
+        report.certificates.len()
+    );
+    report.check(lasting)
 }
 
 async fn prove_database() -> Result<()> {

@@ -8,3 +8,5 @@ pub mod kills;
 pub mod overload;
 pub mod poison;
 pub mod replicas;
+pub mod rotation;
+pub mod slow;

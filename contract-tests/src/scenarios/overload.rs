@@ -3,8 +3,6 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,8 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::gateway::{Deployment, PROVINCE, Program, WARD};
+use crate::gateway::{Deployment, PROVINCE, WARD};
 use crate::load::dossier;
+use crate::pace::{Calls, Pace, failed, p99};
 
 /// Places for requests; as many callers are the peak.
 const PLACES: usize = 64;
@@ -150,13 +149,12 @@ pub async fn overload(lasting: Duration) -> Result<Overload> {
     let (at_peak, _) = call(address, &token, PLACES * 9 / 10, "261102", None, peak_for).await?;
     let peak = at_peak.len() as f64 / peak_for.as_secs_f64();
     all.extend(at_peak);
-    let memory = watch_memory(&program);
     let callers = 10 * PLACES;
     let each = 5.0 * peak / callers as f64;
     let (beyond, refused) = call(address, &token, callers, "261103", Some(each), lasting).await?;
     let goodput = beyond.len() as f64 / lasting.as_secs_f64();
     let offered = (beyond.len() as f64 + refused as f64) / lasting.as_secs_f64();
-    let most_memory_mib = memory.stop();
+    let most_memory_mib = program.most_memory_mib()?;
     all.extend(beyond);
     let there = codes(&deployment.url(), &token).await?;
     let lost = all.iter().filter(|code| !there.contains(*code)).count();
@@ -179,69 +177,6 @@ async fn codes(url: &str, token: &str) -> Result<HashSet<String>> {
     }
 }
 
-struct Memory {
-    stop: Arc<AtomicBool>,
-    watching: std::thread::JoinHandle<u64>,
-}
-
-fn watch_memory(program: &Program) -> Memory {
-    let (stop, status) = (Arc::new(AtomicBool::new(false)), format!("/proc/{}/status", program.id()));
-    let watching = std::thread::spawn({
-        let stop = Arc::clone(&stop);
-        move || {
-            let mut most = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let text = std::fs::read_to_string(&status).unwrap_or_default();
-                let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-                let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
-                most = most.max(kib.unwrap_or(0));
-                std::thread::sleep(Duration::from_millis(200));
-            }
-            most / 1024
-        }
-    });
-    Memory { stop, watching }
-}
-
-impl Memory {
-    fn stop(self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.watching.join().unwrap_or(0)
-    }
-}
-
-/// One client's calls at a steady pace, whatever comes back; the time that each took.
-async fn pace(
-    url: String,
-    token: String,
-    day: String,
-    every: Duration,
-    lasting: Duration,
-) -> Result<Vec<(u16, Duration)>> {
-    let client = Client::builder().no_proxy().build()?;
-    let body = serde_json::to_vec(&dossier("received", "đều đặn"))?;
-    let (mut calls, mut ticks) = (JoinSet::new(), tokio::time::interval(every));
-    let (started, mut n) = (Instant::now(), 0);
-    while started.elapsed() < lasting {
-        ticks.tick().await;
-        n += 1;
-        let put = client.put(format!("{url}/v1/dossiers/{day}-{n:07}")).bearer_auth(&token);
-        let put = put.header("content-type", "application/json").body(body.clone());
-        calls.spawn(async move {
-            let asked = Instant::now();
-            let answer = put.send().await?;
-            let status = answer.status().as_u16();
-            answer.bytes().await?;
-            anyhow::Ok((status, asked.elapsed()))
-        });
-    }
-    let mut answers = Vec::new();
-    while let Some(call) = calls.join_next().await {
-        answers.push(call??);
-    }
-    Ok(answers)
-}
-
 /// A client of 100 calls a second, alone and beside one that calls at twenty times its quota of 50 a second.
 pub async fn neighbours(rounds: usize, lasting: Duration) -> Result<Neighbours> {
     let quotas = format!("{RESTING}[quotas]\nclients = [{{ client = \"{WARD}\", requests = 50, window_s = 1 }}]\n");
@@ -251,16 +186,16 @@ pub async fn neighbours(rounds: usize, lasting: Duration) -> Result<Neighbours> 
     let url = deployment.url();
     let quiet = |round: usize, what: &str| {
         let day = format!("H15.50-26{what}{round:02}");
-        pace(url.clone(), quiet.clone(), day, Duration::from_millis(10), lasting)
+        Pace { url: url.clone(), token: quiet.clone(), day, every: Duration::from_millis(10), from: None }.keep(lasting)
     };
     quiet(0, "01").await?;
     let mut found = Neighbours { alone: Vec::new(), beside: Vec::new(), noisy_allowed: 0, noisy_refused: 0 };
     for round in 1..=rounds {
-        found.alone.push(p99(quiet(round, "02").await?)?);
-        let noise =
-            pace(url.clone(), noisy.clone(), format!("H15.61-2603{round:02}"), Duration::from_millis(1), lasting);
+        found.alone.push(p99_of_accepted(&quiet(round, "02").await?)?);
+        let (day, every) = (format!("H15.61-2603{round:02}"), Duration::from_millis(1));
+        let noise = Pace { url: url.clone(), token: noisy.clone(), day, every, from: None }.keep(lasting);
         let (beside, noise) = tokio::try_join!(quiet(round, "04"), noise)?;
-        found.beside.push(p99(beside)?);
+        found.beside.push(p99_of_accepted(&beside)?);
         for (status, _) in noise {
             match status {
                 202 => found.noisy_allowed += 1,
@@ -273,11 +208,9 @@ pub async fn neighbours(rounds: usize, lasting: Duration) -> Result<Neighbours> 
     Ok(found)
 }
 
-fn p99(answers: Vec<(u16, Duration)>) -> Result<Duration> {
-    ensure!(answers.iter().all(|(status, _)| *status == 202), "someone within its quota was refused");
-    let mut times: Vec<Duration> = answers.into_iter().map(|(_, took)| took).collect();
-    times.sort_unstable();
-    times.get(times.len() * 99 / 100).copied().context("no answers")
+fn p99_of_accepted(calls: &Calls) -> Result<Duration> {
+    ensure!(!calls.is_empty() && failed(calls) == 0, "someone within its quota was refused");
+    Ok(p99(calls))
 }
 
 impl Neighbours {

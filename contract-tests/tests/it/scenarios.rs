@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lienthong_contract_tests::scenarios::{ambiguity, database, kills, overload, poison, replicas};
+use lienthong_contract_tests::scenarios::{ambiguity, database, kills, overload, poison, replicas, rotation, slow};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_ten_kills_every_acknowledged_message_has_taken_effect_once_and_in_order() {
@@ -59,4 +59,31 @@ async fn five_times_too_much_loses_nothing_and_most_of_what_can_be_done_is_done(
     assert!(found.acknowledged > 500 && found.most_memory_mib < 512, "{found:?}");
     // How much is for `cargo xtask prove overload`: without the wait for a place it was a twentieth.
     assert!(found.goodput > found.peak / 4.0, "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_certificates_change_every_second_and_no_request_fails() {
+    let lasting = Duration::from_secs(8);
+    let report = rotation::run(4, lasting).await.unwrap();
+    report.check(lasting).unwrap_or_else(|error| panic!("{error}"));
+    assert!(report.requests > 50 && report.tokens > 10, "{} requests prove nothing", report.requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_honest_client_goes_on_beside_many_slow_connections() {
+    if std::process::Command::new("slowhttptest").arg("-h").output().is_err() {
+        println!("skipped: slowhttptest is not installed (Debian: apt-get install slowhttptest)");
+        return;
+    }
+    let volume = slow::Volume {
+        connections: 300,
+        header_ms: 1000,
+        body_ms: 1500,
+        write_ms: 1500,
+        before: Duration::from_secs(1),
+    };
+    let report = slow::run(volume).await.unwrap();
+    report.found.iter().for_each(|found| println!("{found}"));
+    report.check().unwrap();
+    assert!(report.found.iter().all(|found| found.most_held >= 50), "there were not many");
 }

@@ -85,14 +85,15 @@ async fn whoever_does_not_take_its_answers_is_cut_off() {
     let at_once = answers(&world, async |_| {}).await;
     assert_eq!(at_once, ASKED + 1, "what is asked for is answered");
     let late = answers(&world, async |_| tokio::time::sleep(Duration::from_secs(2)).await).await;
-    assert!(late < ASKED, "nothing was taken for two seconds, and then all {late} answers");
+    // What the kernel had taken over still comes, and that is little.
+    assert!(late <= 8, "nothing was taken for two seconds, and then {late} answers");
     let slow = answers(&world, async |connection: &mut TcpStream| {
-        for _ in 0..40 {
+        for _ in 0..60 {
             let _ = connection.read(&mut [0; 1000]).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
     .await;
-    assert!(slow < ASKED, "a kilobyte at a time was taken for two seconds, and then all {slow} answers");
+    assert!(slow < ASKED, "a kilobyte at a time was taken for three seconds, and then all {slow} answers");
     world.put("H15.50-261121-0001", &dossier("received")).await.is(202);
 }

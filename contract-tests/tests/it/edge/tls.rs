@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lienthong::wiring::Gateway;
+use lienthong_contract_tests::authority::{Authority, Signed};
 use lienthong_contract_tests::gateway::{Deployment, PROVINCE};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SerialNumber, date_time_ymd};
 use reqwest::{Certificate, Client, Identity};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,64 +17,8 @@ use crate::support::{Answer, dossier, dossier_path};
 
 const CODE: &str = "H15.50-261121-0001";
 
-/// An authority that signs certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-/// A certificate with its key, both as PEM.
-struct Signed {
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    fn sign(&self, change: impl FnOnce(&mut CertificateParams)) -> Signed {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        change(&mut params);
-        Signed { certificate: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
-    }
-
-    fn server(&self) -> Signed {
-        self.sign(|params| {
-            params.subject_alt_names = vec![rcgen::SanType::IpAddress("127.0.0.1".parse().unwrap())];
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        })
-    }
-
-    fn client(&self, name: &str, serial: u64) -> Signed {
-        self.sign(|params| as_client(params, name, serial))
-    }
-
-    /// A list of what it no longer stands for.
-    fn revokes(&self, serials: &[u64]) -> String {
-        let revoked = |serial: &u64| RevokedCertParams {
-            serial_number: SerialNumber::from(*serial),
-            revocation_time: date_time_ymd(2026, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(2036, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: serials.iter().map(revoked).collect(),
-            key_identifier_method: rcgen::KeyIdMethod::Sha256,
-        };
-        list.signed_by(&self.issuer).unwrap().pem().unwrap()
-    }
+fn certificate_for(authority: &Authority, name: &str, serial: u64) -> Signed {
+    authority.sign(|params| as_client(params, name, serial)).unwrap()
 }
 
 fn as_client(params: &mut CertificateParams, name: &str, serial: u64) {
@@ -94,24 +36,9 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let authority = Authority::new();
+        let authority = Authority::new().unwrap();
         let deployment = Deployment::new("http://127.0.0.1:1", "").unwrap();
-        let world_files = |name: &str| deployment.folder().join(name);
-        let tls = format!(
-            "\n[server.tls]\ncertificate_file = {:?}\nprivate_key_file = {:?}\nclient_authorities_file = {:?}\n\
-             client_revocations_file = {:?}\nreload_ms = 20\nhandshake_timeout_ms = 1000\n",
-            world_files("server.pem"),
-            world_files("server.key"),
-            world_files("clients.pem"),
-            world_files("revoked.pem")
-        );
-        let text = std::fs::read_to_string(&deployment.file).unwrap();
-        std::fs::write(&deployment.file, text + &tls).unwrap();
-        std::fs::write(world_files("clients.pem"), &authority.pem).unwrap();
-        std::fs::write(world_files("revoked.pem"), authority.revokes(&[13])).unwrap();
-        let server = authority.server();
-        std::fs::write(world_files("server.pem"), server.certificate).unwrap();
-        std::fs::write(world_files("server.key"), server.key).unwrap();
+        authority.equip(&deployment, "reload_ms = 20\nhandshake_timeout_ms = 1000").unwrap();
         let gateway = deployment.start().await.unwrap();
         Self { authority, deployment, gateway }
     }
@@ -177,8 +104,9 @@ async fn access_token(response: reqwest::Response) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_as_good_as_a_token_for_the_client_that_it_belongs_to() {
     let world = World::start().await;
-    let (pinned, named) = (world.authority.client("pinned.example", 1), world.authority.client("named.example", 2));
-    let nobody = world.authority.client("nobody.example", 3);
+    let (pinned, named) =
+        (certificate_for(&world.authority, "pinned.example", 1), certificate_for(&world.authority, "named.example", 2));
+    let nobody = certificate_for(&world.authority, "nobody.example", 3);
     std::fs::write(world.file("pinned.pem"), &pinned.certificate).unwrap();
     world.add("pinned", &["--certificate", world.file("pinned.pem").to_str().unwrap()]).await;
     world.add("named", &["--certificate-name", "Named.Example"]).await;
@@ -192,8 +120,8 @@ async fn a_certificate_is_as_good_as_a_token_for_the_client_that_it_belongs_to()
     world.list(&world.client(Some(&nobody)), None).await.refused(401, "access.certificate_unknown");
     world.list(&world.client(None), None).await.refused(401, "access.unauthenticated");
     // A renewed certificate of the same name goes on; the pinned one does not.
-    world.list(&world.client(Some(&world.authority.client("named.example", 4))), None).await.is(200);
-    let renewed = world.client(Some(&world.authority.client("pinned.example", 5)));
+    world.list(&world.client(Some(&certificate_for(&world.authority, "named.example", 4))), None).await.is(200);
+    let renewed = world.client(Some(&certificate_for(&world.authority, "pinned.example", 5)));
     world.list(&renewed, None).await.refused(401, "access.certificate_unknown");
     world.cli(&["client", "revoke", "named"]).await;
     world.list(&world.client(Some(&named)), None).await.refused(401, "access.certificate_unknown");
@@ -203,7 +131,8 @@ async fn a_certificate_is_as_good_as_a_token_for_the_client_that_it_belongs_to()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_got_by_a_certificate_is_worth_nothing_without_it() {
     let world = World::start().await;
-    let (own, other) = (world.authority.client("own.example", 1), world.authority.client("other.example", 2));
+    let (own, other) =
+        (certificate_for(&world.authority, "own.example", 1), certificate_for(&world.authority, "other.example", 2));
     world.add("own", &["--certificate-name", "own.example"]).await;
     world.add("other", &["--certificate-name", "other.example"]).await;
     let client = world.client(Some(&own));
@@ -234,38 +163,47 @@ async fn a_token_got_by_a_certificate_is_worth_nothing_without_it() {
 async fn an_expired_a_revoked_and_a_strangers_certificate_do_not_get_in() {
     let world = World::start().await;
     world.add("known", &["--certificate-name", "known.example"]).await;
-    let good = world.client(Some(&world.authority.client("known.example", 1)));
+    let good = world.client(Some(&certificate_for(&world.authority, "known.example", 1)));
     world.list(&good, None).await.is(200);
-    let expired = world.authority.sign(|params| {
-        as_client(params, "known.example", 2);
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2021, 1, 1);
-    });
-    let early = world.authority.sign(|params| {
-        as_client(params, "known.example", 3);
-        params.not_before = date_time_ymd(2090, 1, 1);
-        params.not_after = date_time_ymd(2091, 1, 1);
-    });
-    let for_servers = world.authority.sign(|params| {
-        as_client(params, "known.example", 4);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    });
+    let expired = world
+        .authority
+        .sign(|params| {
+            as_client(params, "known.example", 2);
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+        })
+        .unwrap();
+    let early = world
+        .authority
+        .sign(|params| {
+            as_client(params, "known.example", 3);
+            params.not_before = date_time_ymd(2090, 1, 1);
+            params.not_after = date_time_ymd(2091, 1, 1);
+        })
+        .unwrap();
+    let for_servers = world
+        .authority
+        .sign(|params| {
+            as_client(params, "known.example", 4);
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        })
+        .unwrap();
     for (what, signed) in [
         ("expired", expired),
         ("not yet valid", early),
-        ("revoked", world.authority.client("known.example", 13)),
-        ("of another authority", Authority::new().client("known.example", 5)),
+        ("revoked", certificate_for(&world.authority, "known.example", 13)),
+        ("of another authority", certificate_for(&Authority::new().unwrap(), "known.example", 5)),
         ("for servers", for_servers),
     ] {
         let refused = world.client(Some(&signed)).get(world.url("/v1/dossiers")).send().await;
         assert!(refused.is_err(), "{what}: {refused:?}");
     }
     // What is revoked from now on is refused from now on, on new connections.
-    std::fs::write(world.file("revoked.pem"), world.authority.revokes(&[13, 1])).unwrap();
+    std::fs::write(world.file("revoked.pem"), world.authority.revokes(&[13, 1]).unwrap()).unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let again = world.client(Some(&world.authority.client("known.example", 1)));
+    let again = world.client(Some(&certificate_for(&world.authority, "known.example", 1)));
     assert!(again.get(world.url("/v1/dossiers")).send().await.is_err());
-    world.list(&world.client(Some(&world.authority.client("known.example", 6))), None).await.is(200);
+    world.list(&world.client(Some(&certificate_for(&world.authority, "known.example", 6))), None).await.is(200);
     world.gateway.stop().await;
 }
 
@@ -273,7 +211,7 @@ async fn an_expired_a_revoked_and_a_strangers_certificate_do_not_get_in() {
 async fn certificates_change_under_load_and_nobody_notices() {
     let world = Arc::new(World::start().await);
     world.add("known", &["--certificate-name", "known.example"]).await;
-    let identity = Arc::new(world.authority.client("known.example", 1));
+    let identity = Arc::new(certificate_for(&world.authority, "known.example", 1));
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let callers: Vec<_> = (0..4)
         .map(|n| {
@@ -292,11 +230,7 @@ async fn certificates_change_under_load_and_nobody_notices() {
         .collect();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..10 {
-        // As a renewal does it: first the key, then the certificate; between them they do not fit.
-        let server = world.authority.server();
-        std::fs::write(world.file("server.key"), server.key).unwrap();
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        std::fs::write(world.file("server.pem"), &server.certificate).unwrap();
+        world.authority.renew(&world.deployment, Duration::from_millis(60)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(120)).await;
         seen.insert(served_certificate(&world).await);
     }
