@@ -224,6 +224,19 @@ impl Program {
         Ok(())
     }
 
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.0.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                bail!("the gateway does not end; it waits in {}", waits_in(self.id()));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// Stops it in its tracks, as a machine does that is starved of everything.
     pub fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)

@@ -18,6 +18,7 @@ use super::register::Register;
 use super::tokens::jwt::{Unacceptable, Unverified};
 use super::tokens::{Grant, TokenSettings};
 use crate::http::listener::Peer;
+use crate::http::observe::Recognised;
 use crate::http::problem::{Code, Problem};
 
 /// Finds out who calls.
@@ -63,6 +64,9 @@ pub async fn authenticate(State(access): State<Arc<Access>>, mut request: Reques
     let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_ref());
     match access.identify(request.headers(), certificate).await {
         Ok(identity) => {
+            if let Some(recognised) = request.extensions().get::<Recognised>() {
+                recognised.is(&identity.client);
+            }
             request.extensions_mut().insert(identity);
             next.run(request).await
         }

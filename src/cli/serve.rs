@@ -13,7 +13,7 @@ use crate::wiring::Gateway;
 
 pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     let log = &loaded.settings.log;
-    telemetry::start(&log.filter, log.format == "json").map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
+    let traces = telemetry::start(&log.filter, log.format == "json", &loaded.settings.traces())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut gateway = Gateway::start(loaded, CARDS, Arc::new(SystemClock)).await?;
@@ -23,5 +23,6 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
         () = gateway.ended() => return Err(anyhow::anyhow!("a part of the gateway ended by itself, see the log").into()),
     }
     gateway.stop().await;
+    traces.end().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Accepting processing steps: in order after the dossier itself, each an outbox item of its own, so that an unknown
 //! outcome parks exactly one step.
 
+use lienthong_adapter_kit::trace;
 use lienthong_domain::dossier::{DossierCode, DossierState, Step, edge};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use serde_json::Value;
@@ -121,6 +122,7 @@ impl Dossiers {
                 ordinal,
                 body_id: body.id,
                 accepted_at: now,
+                traceparent: trace::current(),
             });
             bodies.push(body);
         }

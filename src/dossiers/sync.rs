@@ -1,5 +1,6 @@
 //! Accepting the full state of a dossier: permission, the rules of its procedure, its transition, then one transaction.
 
+use lienthong_adapter_kit::trace;
 use lienthong_domain::catalogue::{ProcedureCode, Standing};
 use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, edge};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
@@ -206,6 +207,7 @@ impl Dossiers {
             ordinal: revision,
             body_id: body.id,
             accepted_at: now,
+            traceparent: trace::current(),
         };
         let procedure = dossier.procedure_code.original();
         let mut draft = Draft::new(Kind::Accept, SYNC, Outcome { status: Some(202), ..Outcome::decided("accepted") })

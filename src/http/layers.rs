@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
+use lienthong_adapter_kit::time_budget;
+use metrics::counter;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
-use tracing::Instrument;
 
 use super::json::{BodyLimit, read_all};
+use super::observe::observe;
 use super::openapi::API_VERSION;
 use super::problem::{Code, Problem, localise};
 use super::rules::{Priority, RuleBook, rule_of};
+use crate::telemetry::metrics::SHED;
 
 /// Of what needs no token: a form for the token endpoint.
 const MOST_OPEN_BODY_BYTES: usize = 16 * 1024;
@@ -31,18 +34,19 @@ pub struct HttpLimits {
     pub place_wait: Duration,
 }
 
-/// The request's id: given by the caller if it is a sound one, else ours. In the answer, the log and every problem.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
-
 /// Puts the layers around the routes. The last one added is the first that a request meets.
 pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
-    let places = Places::new(limits, book);
+    let places = Places::new(limits, Arc::clone(&book));
+    let request_timeout = limits.request_timeout;
     routes
         // Innermost: a body is bounded wherever it is read.
         .layer(Extension(limits.body))
+        // What it waits for below ends a little earlier, with an answer that says what it was.
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            time_budget::within(request_timeout - request_timeout / 20, next.run(request))
+        }))
         // A handler may not take longer than a caller waits; what it made durable stays durable.
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_timeout))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
         .layer(middleware::from_fn_with_state(Arc::new(places), shed))
         // Before anything is done for a request of which it is not certain to whom it was sent.
@@ -56,8 +60,8 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
         .layer(middleware::from_fn(localise))
         // Outside the problems, so that they carry these headers too.
         .layer(middleware::from_fn(standard_headers))
-        // Outermost: everything below has an id, and one line of access log.
-        .layer(middleware::from_fn(with_request_id))
+        // Outermost: everything below has an id and a trace, and is counted.
+        .layer(middleware::from_fn_with_state(book, observe))
 }
 
 /// Places for requests at a time. The less a request matters, the sooner there is none for it.
@@ -118,7 +122,10 @@ async fn shed(State(places): State<Arc<Places>>, request: Request, next: Next) -
     };
     match places.take(priority).await {
         Some(_places) => next.run(request).await,
-        None => Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response(),
+        None => {
+            counter!(SHED.name, "priority" => priority.name()).increment(1);
+            Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response()
+        }
     }
 }
 
@@ -160,32 +167,4 @@ async fn standard_headers(request: Request, next: Next) -> Response {
         headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
     }
     response
-}
-
-async fn with_request_id(mut request: Request, next: Next) -> Response {
-    const NAME: &str = "x-request-id";
-    let given = request.headers().get(NAME).and_then(|value| value.to_str().ok()).filter(|id| is_sound_id(id));
-    let id = given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
-    // The route, not the path: a path holds a dossier code, and one that leads nowhere whatever its sender wrote.
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let started = std::time::Instant::now();
-    let span = tracing::info_span!("request", id = %id);
-    let mut response = next.run(request).instrument(span).await;
-    tracing::debug!(
-        request_id = %id, %method, route, status = response.status().as_u16(),
-        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), "request"
-    );
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(NAME, value);
-    }
-    response
-}
-
-/// Letters, digits, `-` and `_` only, and never something that could be a person's number.
-fn is_sound_id(id: &str) -> bool {
-    (8..=64).contains(&id.len())
-        && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
-        && !id.bytes().all(|c| c.is_ascii_digit())
 }

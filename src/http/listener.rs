@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
+use metrics::{counter, gauge};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -24,6 +25,7 @@ use tower::Layer;
 
 use super::tls::Tls;
 use crate::access::PeerCertificate;
+use crate::telemetry::metrics::{CONNECTIONS, CONNECTIONS_REFUSED};
 
 /// Who is at the other end of a connection: beside each of its requests.
 #[derive(Debug, Clone)]
@@ -66,10 +68,12 @@ impl Places {
         let (all, by_address) = &mut *taken;
         let of_this = by_address.entry(address).or_default();
         if *all >= self.limits.all || *of_this >= self.limits.of_one_address {
+            counter!(CONNECTIONS_REFUSED.name).increment(1);
             return None;
         }
         *all += 1;
         *of_this += 1;
+        gauge!(CONNECTIONS.name).increment(1);
         Some(Place { places: Arc::clone(self), address })
     }
 }
@@ -78,6 +82,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.0 -= 1;
+        gauge!(CONNECTIONS.name).decrement(1);
         if let Some(of_this) = taken.1.get_mut(&self.address) {
             *of_this -= 1;
             if *of_this == 0 {

@@ -4,6 +4,8 @@ pub mod health;
 pub mod json;
 pub mod layers;
 pub mod listener;
+pub mod metrics;
+pub mod observe;
 pub mod openapi;
 pub mod problem;
 pub mod router;

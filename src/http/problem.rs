@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use lienthong_domain::invalid::{InvalidField, InvalidFields, Message, Refusal};
 
-use super::layers::RequestId;
+use super::observe::RequestId;
 use crate::storage::StoreError;
 
 /// Declares the codes: name, dotted code, status, title in both languages.

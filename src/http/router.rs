@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
+use metrics_exporter_prometheus::PrometheusHandle;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,6 +29,7 @@ pub struct Topics {
     pub catalogue: Arc<Catalogue>,
     pub operations: Arc<operations::Operations>,
     pub health: Arc<Health>,
+    pub counts: PrometheusHandle,
     pub access: Arc<Access>,
     pub quotas: Arc<Quotas>,
     pub token_endpoint: Arc<TokenEndpoint>,
@@ -39,6 +41,7 @@ fn api(topics: &Topics) -> OpenApiRouter {
         .merge(dossiers::http::routes(Arc::clone(&topics.dossiers)))
         .merge(catalogue::http::routes(Arc::clone(&topics.catalogue)))
         .merge(operations::routes(Arc::clone(&topics.operations)))
+        .merge(super::metrics::routes(topics.counts.clone()))
 }
 
 /// The routes that give clients their tokens.

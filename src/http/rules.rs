@@ -40,6 +40,17 @@ pub enum Priority {
     Last,
 }
 
+impl Priority {
+    /// In metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bulk => "bulk",
+            Self::Usual => "usual",
+            Self::Last => "last",
+        }
+    }
+}
+
 /// One line of the list.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
@@ -63,6 +74,7 @@ pub const RULES: &[Rule] = &[
     rule("postDossierBatch", Scope::DossiersWrite, About::DossiersInBody, Priority::Bulk),
     rule("getProcedure", Scope::CatalogueRead, About::Everyone, Priority::Usual),
     rule("getOperation", Scope::DossiersRead, About::Operation, Priority::Usual),
+    rule("getMetrics", Scope::MetricsRead, About::Everyone, Priority::Last),
 ];
 
 /// The rules by method and route.

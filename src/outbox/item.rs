@@ -24,6 +24,8 @@ pub struct NewItem {
     pub ordinal: i64,
     pub body_id: Uuid,
     pub accepted_at: Timestamp,
+    /// The trace in which it was accepted.
+    pub traceparent: Option<String>,
 }
 
 /// Vì sao lần gần nhất không gửi được. / Why the last attempt did not deliver.
@@ -70,6 +72,8 @@ pub struct Item {
     pub problem: Option<Problem>,
     pub accepted_at: Timestamp,
     pub updated_at: Timestamp,
+    /// The trace in which it was accepted.
+    pub traceparent: Option<String>,
 }
 
 impl Item {

@@ -7,15 +7,19 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lienthong_adapter_kit::breaker::{Answer, Breaker, Outcome, Permit, State};
+use lienthong_adapter_kit::breaker::{Answer, Outcome, Permit, RouteBreaker, State};
 use lienthong_adapter_kit::standing::Standing;
+use lienthong_adapter_kit::{time_budget, trace};
 use lienthong_domain::invalid::Message;
 use lienthong_domain::port::{AfterAmbiguity, PortError, PortErrorKind, Presence};
 use lienthong_domain::time::{Clock, Timestamp};
+use metrics::counter;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -23,6 +27,7 @@ use super::store::{OutboxStore, Settlement};
 use super::{Attempt, Claimed, Delivery, Learned, Problem, RetrySchedule, Status};
 use crate::replicas::{Bell, Member};
 use crate::storage::StoreError;
+use crate::telemetry::metrics::DELIVERIES;
 
 /// Between two tries at a store that does not answer.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -58,9 +63,7 @@ pub struct Worker {
     pub delivery: Arc<dyn Delivery>,
     pub clock: Arc<dyn Clock>,
     pub settings: WorkerSettings,
-    pub breaker: Mutex<Breaker>,
-    /// Start of the breaker's time.
-    pub started: Instant,
+    pub breaker: RouteBreaker,
     /// Until when the route rests because our account was refused, in UTC microseconds.
     pub rests_until: AtomicI64,
     /// Under whose id items are claimed; when it was given up, what is under way belongs to others.
@@ -142,14 +145,14 @@ impl Worker {
         let claimed = match self.store.claim(holder, self.clock.now(), self.settings.lease_ms, limit).await {
             Ok(claimed) => claimed,
             Err(error) => {
-                self.give_back(permit);
+                self.breaker.give_back(permit);
                 // It may have been written all the same.
                 self.in_flight.doubt();
                 return Err(error);
             }
         };
         if claimed.is_empty() {
-            self.give_back(permit);
+            self.breaker.give_back(permit);
         }
         self.in_flight.items().extend(claimed.iter().map(|claimed| claimed.item.id));
         for claimed in claimed {
@@ -200,25 +203,10 @@ impl Worker {
 
     /// Leave for up to `room` calls; one while the breaker only lets a probe through.
     fn ask_breaker(&self, room: usize) -> Result<(Permit, usize), Duration> {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        match breaker.permits(self.now_ms()) {
-            Answer::Permit(permit) => Ok((permit, if breaker.state() == State::Closed { room } else { 1 })),
-            Answer::Denied { retry_after } => Err(retry_after),
+        match self.breaker.permits() {
+            (Answer::Permit(permit), state) => Ok((permit, if state == State::Closed { room } else { 1 })),
+            (Answer::Denied { retry_after }, _) => Err(retry_after),
         }
-    }
-
-    fn report(&self, permit: Permit, outcome: Outcome) {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).record(self.now_ms(), permit, outcome);
-    }
-
-    /// No call was made after all.
-    fn give_back(&self, permit: Permit) {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).give_back(self.now_ms(), permit);
-    }
-
-    /// A clock that is never set back.
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Zero if a head is due.
@@ -230,12 +218,24 @@ impl Worker {
 
     /// Does what is due with the item, and writes what came of it; `false` if that could not be written.
     async fn handle(&self, claimed: Claimed, epoch: u64, permit: Permit) -> bool {
-        let settlement = if claimed.item.status == Status::Unknown {
-            self.resolve(&claimed, epoch, permit).await
-        } else {
-            self.send(&claimed, epoch, permit).await
+        let item = &claimed.item;
+        let span = tracing::info_span!(
+            "delivery", trace_id = Empty, item = %item.id, operation = %item.operation_id, attempt = item.attempts
+        );
+        // A delivery belongs to the trace of the request that made it necessary.
+        if let Some(traceparent) = &item.traceparent {
+            trace::join(&span, traceparent);
+        }
+        span.record("trace_id", trace::id_of(&span));
+        let handle = async {
+            let settlement = if item.status == Status::Unknown {
+                self.resolve(&claimed, epoch, permit).await
+            } else {
+                self.send(&claimed, epoch, permit).await
+            };
+            self.write(settlement).await
         };
-        self.write(settlement).await
+        handle.instrument(span).await
     }
 
     /// Writes the outcome, as often as it takes: what the other side has done is not asked a second time.
@@ -244,6 +244,8 @@ impl Worker {
         loop {
             match self.store.settle(settlement.clone()).await {
                 Ok(true) => {
+                    let (operation, outcome) = (settlement.operation, settlement.to.as_str());
+                    counter!(DELIVERIES.name, "operation" => operation, "outcome" => outcome).increment(1);
                     self.bell.ring_here();
                     return true;
                 }
@@ -269,7 +271,7 @@ impl Worker {
         let body = match self.while_it_may_act(epoch, self.body(claimed)).await {
             Some(Ok(Some(body))) => body,
             found => {
-                self.give_back(permit);
+                self.breaker.give_back(permit);
                 let (operation, to, problem) = match found {
                     Some(Ok(_)) => ("outbox.body_erased", Status::Dead, own_problem("body_erased")),
                     Some(Err(_)) => ("outbox.body_unreadable", Status::Dead, own_problem("body_unreadable")),
@@ -279,7 +281,9 @@ impl Worker {
                 return self.settlement(claimed, operation, to, due, problem);
             }
         };
-        let attempt = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.attempt(claimed, &body));
+        let most = self.settings.attempt_timeout;
+        let attempt = time_budget::within(most, self.delivery.attempt(claimed, &body));
+        let attempt = tokio::time::timeout(most, attempt);
         let attempt = self.while_it_may_act(epoch, attempt).await;
         let cut_off = |note: &'static str, operation: &'static str| Attempt {
             operation,
@@ -288,17 +292,17 @@ impl Worker {
         };
         let attempt = match attempt {
             Some(Ok(attempt)) => {
-                self.report(permit, Outcome::of(&attempt.result));
+                self.breaker.record(permit, Outcome::of(&attempt.result));
                 attempt
             }
             Some(Err(_)) => {
                 let attempt = cut_off("attempt_timeout", "outbox.attempt_timeout");
-                self.report(permit, Outcome::of(&attempt.result));
+                self.breaker.record(permit, Outcome::of(&attempt.result));
                 attempt
             }
             None => {
                 tracing::warn!(item = %claimed.item.id, "an attempt was cut off: this replica may no longer act");
-                self.give_back(permit);
+                self.breaker.give_back(permit);
                 cut_off("lease_ended", "outbox.lease_ended")
             }
         };
@@ -335,6 +339,9 @@ impl Worker {
             PortErrorKind::RateLimited { retry_after } => {
                 self.retry_later(claimed, operation, problem, asked_pause(*retry_after))
             }
+            PortErrorKind::QuotaSpent { retry_after } => {
+                self.retry_later(claimed, operation, problem, asked_pause(Some(*retry_after)))
+            }
             PortErrorKind::OurCredentialRefused => {
                 self.settlement(claimed, operation, Status::Retry, Some(self.rest(error)), problem)
             }
@@ -364,29 +371,30 @@ impl Worker {
     /// What the profile allows after an unknown outcome.
     async fn resolve(&self, claimed: &Claimed, epoch: u64, permit: Permit) -> Settlement {
         if claimed.item.lost_leases >= self.settings.most_lost_leases {
-            self.give_back(permit);
+            self.breaker.give_back(permit);
             return self.settlement(claimed, "outbox.quarantine", Status::Dead, None, own_problem("quarantined"));
         }
         let (now, problem) = (self.clock.now(), claimed.item.problem.clone());
         match self.delivery.after_ambiguity(claimed) {
             AfterAmbiguity::Park => {
-                self.give_back(permit);
+                self.breaker.give_back(permit);
                 self.settlement(claimed, "outbox.park", Status::Unknown, None, problem)
             }
             AfterAmbiguity::Resend => {
-                self.give_back(permit);
+                self.breaker.give_back(permit);
                 self.settlement(claimed, "outbox.resend", Status::Retry, Some(now), problem)
             }
             AfterAmbiguity::LookUp => {
-                let found = tokio::time::timeout(self.settings.attempt_timeout, self.delivery.look_up(claimed));
+                let most = self.settings.attempt_timeout;
+                let found = tokio::time::timeout(most, time_budget::within(most, self.delivery.look_up(claimed)));
                 let Some(found) = self.while_it_may_act(epoch, found).await else {
-                    self.give_back(permit);
+                    self.breaker.give_back(permit);
                     return self.settlement(claimed, "outbox.lease_ended", Status::Unknown, Some(now), problem);
                 };
                 let found = found.unwrap_or_else(|_| {
                     Err(PortError::new("gateway", PortErrorKind::Unavailable).with_note("look_up_timeout"))
                 });
-                self.report(permit, Outcome::of(&found));
+                self.breaker.record(permit, Outcome::of(&found));
                 self.judge_look_up(claimed, found)
             }
         }
@@ -406,6 +414,9 @@ impl Worker {
                 let due = match &error.kind {
                     PortErrorKind::OurCredentialRefused => Some(self.rest(&error)),
                     PortErrorKind::RateLimited { retry_after } => self.next_attempt(claimed, asked_pause(*retry_after)),
+                    PortErrorKind::QuotaSpent { retry_after } => {
+                        self.next_attempt(claimed, asked_pause(Some(*retry_after)))
+                    }
                     _ => self.next_attempt(claimed, 0),
                 };
                 self.settlement(claimed, "outbox.look_up", Status::Unknown, due, Some(problem_of(&error)))

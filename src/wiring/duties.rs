@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lienthong_domain::time::Clock;
+use metrics::gauge;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::Stores;
@@ -11,8 +13,10 @@ use crate::access::idempotency::Replies;
 use crate::access::tokens::keys::Rotation;
 use crate::access::tokens::rotate::Rotate;
 use crate::config::Settings;
+use crate::outbox::Status;
 use crate::replicas::Duty;
 use crate::storage::StoreError;
+use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places,
 /// forgets old answers.
@@ -118,21 +122,39 @@ pub(super) async fn take_back_orphans(
 }
 
 /// Small duties of every replica: the disk and the outbox are watched every second, keys are made ahead.
-pub(super) async fn keep_house(stores: Arc<Stores>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn keep_house(
+    stores: Arc<Stores>,
+    clock: Arc<dyn Clock>,
+    counts: PrometheusHandle,
+    mut stop: watch::Receiver<bool>,
+) {
     let (mut pause, mut keys_made) = (Duration::ZERO, Instant::now());
     while !*stop.borrow() {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1).max(pause)) => {}
             _ = stop.changed() => return,
         }
+        // Otherwise every measured time is kept until the counts are read.
+        counts.run_upkeep();
         if let Some(disk) = &stores.disk {
             disk.look();
+            gauge!(DISK_LOW.name).set(u8::from(disk.is_low()));
         }
         // A count of much takes long: it must not become what the database is busy with.
         let started = Instant::now();
         match stores.outbox.counts().await {
-            Ok(counts) => stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum()),
+            Ok(counts) => {
+                for status in Status::ALL.iter().filter(|status| status.is_open()) {
+                    let found = counts.by_status.iter().find(|(known, _)| known == status);
+                    gauge!(OUTBOX_ITEMS.name, "status" => status.as_str()).set(found.map_or(0.0, |(_, n)| *n as f64));
+                }
+                stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum());
+            }
             Err(error) => tracing::warn!(%error, "the outbox could not be counted"),
+        }
+        if let Ok(due) = stores.outbox.next_due().await {
+            let late = due.map_or(0, |due| clock.now().millis_since(due).max(0));
+            gauge!(OUTBOX_OVERDUE.name).set(late as f64 / 1000.0);
         }
         pause = (started.elapsed() * 20).min(Duration::from_secs(60));
         if keys_made.elapsed() > Duration::from_secs(3600) {

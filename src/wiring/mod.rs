@@ -5,16 +5,18 @@ mod stores;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use hyper_util::rt::TokioTimer;
-use lienthong_adapter_kit::breaker::Breaker;
+use lienthong_adapter_kit::breaker::RouteBreaker;
 use lienthong_adapter_kit::card::{Card, Ports, Tools};
 use lienthong_adapter_kit::standing::Standing;
+use lienthong_adapter_kit::upstream_quota::UpstreamQuotas;
 use lienthong_domain::time::Clock;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -41,6 +43,7 @@ use crate::outbox::http::Operations;
 use crate::outbox::{InFlight, RetrySchedule, Worker, WorkerSettings};
 use crate::replicas::{Leader, Member};
 use crate::storage::Database;
+use crate::telemetry::metrics;
 use crate::upstream_sessions::{self, UpstreamSessions};
 
 /// A running gateway.
@@ -75,12 +78,14 @@ impl Gateway {
         };
         // Asked again: a copy begins only where nobody has joined, and this one has joined now.
         refuse_part_of_a_copy(&stores.database).await?;
-        let ports = ports(loaded, cards, &stores, &clock, &member)?;
+        let counts = metrics::start();
+        let quotas = Arc::new(Quotas::new(settings.quota_table(), shared_quotas(settings)?));
+        let ports = ports(loaded, cards, &stores, &clock, &member, &quotas)?;
         let worker = worker(settings, &ports, &stores, &clock, &member)?;
         // Before anyone is asked for a token: there must be a key to sign it with.
         let rotate = rotate(settings, &stores, &clock);
         while rotate.turn().await? {}
-        let topics = topics(settings, &ports, &stores, &clock).await?;
+        let topics = topics(settings, &ports, &stores, &clock, quotas, counts.clone()).await?;
         let (end, ended) = watch::channel(false);
         let renew = tokio::spawn(Arc::clone(&member).run(ended));
         if lock.is_some() {
@@ -133,7 +138,7 @@ impl Gateway {
             let every = Duration::from_millis(settings.server.tls.reload_ms);
             tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
         }
-        tasks.push(tokio::spawn(keep_house(stores, stopped)));
+        tasks.push(tokio::spawn(keep_house(stores, clock, counts, stopped)));
         tracing::info!(%address, "serving");
         Ok(Self {
             address,
@@ -174,10 +179,19 @@ impl Gateway {
 /// The API document, without starting anything but the topics' stores in a folder that is thrown away.
 pub async fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<utoipa::openapi::OpenApi> {
     let stores = Stores::open(settings, &clock, true).await?;
-    Ok(router::document(&topics(settings, &Ports::default(), &stores, &clock).await?)?.0)
+    let quotas = Arc::new(Quotas::new(settings.quota_table(), None));
+    let topics = topics(settings, &Ports::default(), &stores, &clock, quotas, metrics::start()).await?;
+    Ok(router::document(&topics)?.0)
 }
 
-async fn topics(settings: &Settings, ports: &Ports, stores: &Stores, clock: &Arc<dyn Clock>) -> anyhow::Result<Topics> {
+async fn topics(
+    settings: &Settings,
+    ports: &Ports,
+    stores: &Stores,
+    clock: &Arc<dyn Clock>,
+    quotas: Arc<Quotas>,
+    counts: PrometheusHandle,
+) -> anyhow::Result<Topics> {
     let agencies = Arc::new(settings.agency_register());
     let register = Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?;
     let access = Arc::new(Access::new(
@@ -191,7 +205,6 @@ async fn topics(settings: &Settings, ports: &Ports, stores: &Stores, clock: &Arc
         settings.access.remember_token_ms.into(),
         settings.access.remembered_tokens,
     ));
-    let quotas = Arc::new(Quotas::new(settings.quota_table(), shared_quotas(settings)?));
     let token_endpoint = TokenEndpoint {
         quotas: Arc::clone(&quotas),
         access: Arc::clone(&access),
@@ -223,6 +236,7 @@ async fn topics(settings: &Settings, ports: &Ports, stores: &Stores, clock: &Arc
         catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(Health { outbox: Arc::clone(&stores.outbox), disk: stores.disk.clone() }),
+        counts,
         access,
         quotas,
         token_endpoint: Arc::new(token_endpoint),
@@ -236,12 +250,14 @@ fn ports(
     stores: &Stores,
     clock: &Arc<dyn Clock>,
     member: &Arc<Member>,
+    quotas: &Arc<Quotas>,
 ) -> anyhow::Result<Ports> {
     let name = loaded.settings.portal.adapter.as_str();
     let card = cards.iter().find(|card| card.name == name).ok_or_else(|| anyhow!("no adapter {name}"))?;
     let tools = Tools {
         clock: Arc::clone(clock),
         standing: Arc::clone(member) as Arc<dyn Standing>,
+        quotas: Arc::clone(quotas) as Arc<dyn UpstreamQuotas>,
         sessions: Arc::new(UpstreamSessions {
             store: upstream_sessions::store::open(&stores.database),
             replicas: Arc::clone(&stores.replicas),
@@ -283,8 +299,7 @@ fn worker(
         delivery: Arc::new(PortalDelivery::new(portal)),
         clock: Arc::clone(clock),
         settings,
-        breaker: Mutex::new(Breaker::new(outbox.breaker.clone())),
-        started: Instant::now(),
+        breaker: RouteBreaker::new(dossiers::ROUTE, outbox.breaker.clone()),
         rests_until: AtomicI64::new(i64::MIN),
         member: Arc::clone(member),
         bell: stores.bell.clone(),

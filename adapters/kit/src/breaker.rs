@@ -1,13 +1,17 @@
 //! The circuit breaker of one route: after too many failures it lets nothing through for a while, then one probe.
-//! It is a plain value (the caller holds the lock and the clock) and counts only failures of the other side, never
-//! its business refusals.
+//! [`Breaker`] is a plain value (its caller holds the lock and the clock) and counts only failures of the other side, never
+//! its business refusals. [`RouteBreaker`] is one that all who use a route share.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use deserr::{Deserr, ValuePointerRef};
 use lienthong_domain::invalid::{InvalidFields, Refusal, json_pointer};
 use lienthong_domain::port::{PortError, PortErrorKind};
+use metrics::{counter, gauge};
+
+use crate::metrics::{BREAKER, NOT_CALLED};
 
 /// When it opens and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Deserr)]
@@ -71,7 +75,8 @@ fn limits_hold(settings: BreakerSettings, location: ValuePointerRef<'_>) -> Resu
 pub enum Outcome {
     Success,
     Failure,
-    /// The other side answered, in the negative: it works. Not counted; as a probe it closes the breaker.
+    /// The other side answered, in the negative: it works. Or it was not asked. Not counted; as a probe it closes the
+    /// breaker.
     Refusal,
 }
 
@@ -84,6 +89,7 @@ impl Outcome {
             | PortErrorKind::Unreadable
             | PortErrorKind::OutcomeUnknown => Self::Failure,
             PortErrorKind::Rejected { .. }
+            | PortErrorKind::QuotaSpent { .. }
             | PortErrorKind::AlreadyExists
             | PortErrorKind::NotFound
             | PortErrorKind::OurCredentialRefused => Self::Refusal,
@@ -109,8 +115,18 @@ pub enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Closed,
-    Open,
     HalfOpen,
+    Open,
+}
+
+impl State {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -205,6 +221,74 @@ impl Breaker {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.era += 1;
+    }
+}
+
+/// The breaker of one route with its clock, for all who use the route.
+#[derive(Debug)]
+pub struct RouteBreaker {
+    route: &'static str,
+    breaker: Mutex<Breaker>,
+    /// Start of the breaker's time.
+    started: Instant,
+}
+
+impl RouteBreaker {
+    pub fn new(route: &'static str, settings: BreakerSettings) -> Self {
+        gauge!(BREAKER.name, "route" => route).set(State::Closed as u8);
+        Self { route, breaker: Mutex::new(Breaker::new(settings)), started: Instant::now() }
+    }
+
+    /// Whether a call may be made now, and whether it is more than a probe.
+    pub fn permits(&self) -> (Answer, State) {
+        let now = self.now();
+        self.with(|breaker| {
+            let answer = breaker.permits(now);
+            (answer, breaker.state())
+        })
+    }
+
+    pub fn record(&self, permit: Permit, outcome: Outcome) {
+        let now = self.now();
+        self.with(|breaker| breaker.record(now, permit, outcome));
+    }
+
+    /// No call was made after all.
+    pub fn give_back(&self, permit: Permit) {
+        let now = self.now();
+        self.with(|breaker| breaker.give_back(now, permit));
+    }
+
+    /// Makes the call, or says at once that it is not worth trying.
+    pub async fn guard<T>(
+        &self,
+        system: &'static str,
+        call: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let (Answer::Permit(permit), _) = self.permits() else {
+            counter!(NOT_CALLED.name, "upstream" => system, "reason" => "breaker").increment(1);
+            return Err(PortError::new(system, PortErrorKind::Unavailable).with_note("it failed too often: left alone"));
+        };
+        let result = call.await;
+        self.record(permit, Outcome::of(&result));
+        result
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breaker: MutexGuard<'_, Breaker> = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = breaker.state();
+        let result = change(&mut breaker);
+        let now = breaker.state();
+        if before != now {
+            tracing::info!(route = self.route, state = now.name(), "the circuit breaker of a route");
+            gauge!(BREAKER.name, "route" => self.route).set(now as u8);
+        }
+        result
+    }
+
+    /// A clock that is never set back.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lienthong_domain::port::Aged;
+use metrics::counter;
 use moka::Expiry;
 use moka::future::Cache as Kept;
+
+use crate::metrics::CACHE_ANSWERS;
 
 /// How long, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,8 @@ impl<K, T> Expiry<K, Arc<Entry<T>>> for Expire {
 
 /// The cache of one kind of thing.
 pub struct Cache<K, T> {
+    /// For metrics.
+    name: &'static str,
     kept: Kept<K, Arc<Entry<T>>>,
     settings: CacheSettings,
 }
@@ -67,13 +72,13 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    pub fn new(settings: CacheSettings, weigh: impl Fn(&T) -> u32 + Send + Sync + 'static) -> Self {
+    pub fn new(name: &'static str, settings: CacheSettings, weigh: impl Fn(&T) -> u32 + Send + Sync + 'static) -> Self {
         let kept = Kept::builder()
             .max_capacity(settings.most_weight)
             .weigher(move |_: &K, entry: &Arc<Entry<T>>| entry.value.as_deref().map_or(1, &weigh))
             .expire_after(Expire(settings))
             .build();
-        Self { kept, settings }
+        Self { name, kept, settings }
     }
 
     /// What is kept, or what `ask` says. One question at a time for each key; failures are not kept.
@@ -83,14 +88,22 @@ where
         F: Future<Output = Result<Option<T>, E>> + Send + 'static,
     {
         if let Some(entry) = self.kept.get(&key).await {
-            if entry.since.elapsed() >= self.settings.fresh && !entry.is_asking.swap(true, Ordering::Relaxed) {
+            let is_stale = entry.since.elapsed() >= self.settings.fresh;
+            if is_stale && !entry.is_asking.swap(true, Ordering::Relaxed) {
                 self.ask_again(key, Arc::clone(&entry), ask());
             }
+            self.count(if is_stale { "stale" } else { "fresh" });
             return Ok(self.aged(&entry, false));
         }
         let asked = async { ask().await.map(Entry::new) };
-        let entry = self.kept.try_get_with(key, asked).await.map_err(|failure| (*failure).clone())?;
+        let entry = self.kept.try_get_with(key, asked).await;
+        self.count(if entry.is_ok() { "asked" } else { "failed" });
+        let entry = entry.map_err(|failure| (*failure).clone())?;
         Ok(self.aged(&entry, true))
+    }
+
+    fn count(&self, answer: &'static str) {
+        counter!(CACHE_ANSWERS.name, "cache" => self.name, "answer" => answer).increment(1);
     }
 
     /// Forgets what is kept of this key: the next one to want it asks.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::shared_session::{InMemory, SharedSessions};
 use crate::standing::{self, Standing};
+use crate::upstream_quota::{self, UpstreamQuotas};
 
 /// The same words in both languages, known at compile time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +67,19 @@ pub struct Tools {
     pub standing: Arc<dyn Standing>,
     /// For an adapter whose other side allows an account one session at a time.
     pub sessions: Arc<dyn SharedSessions>,
+    /// What other systems allow: for the adapter's HTTP client.
+    pub quotas: Arc<dyn UpstreamQuotas>,
 }
 
 impl Tools {
-    /// For a process without replicas: it may always act, and its sessions end with it.
+    /// For a process without replicas: it may always act, its sessions end with it, and nobody has set it quotas.
     pub fn of_one_process(clock: Arc<dyn Clock>) -> Self {
-        Self { standing: standing::always(), sessions: Arc::new(InMemory::new(clock.clone())), clock }
+        Self {
+            standing: standing::always(),
+            sessions: Arc::new(InMemory::new(clock.clone())),
+            quotas: upstream_quota::unlimited(),
+            clock,
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl Catalogue {
             pause: Duration::from_millis(settings.pause_ms),
             most_weight: settings.most_procedures,
         };
-        Self { kept: Cache::new(settings, |_| 1) }
+        Self { kept: Cache::new("procedures", settings, |_| 1) }
     }
 
     pub(crate) async fn names(&self, client: &Arc<Client>, dossier: &Dossier) -> Result<ProcedureNames, PortError> {
@@ -63,8 +63,7 @@ impl Catalogue {
     }
 
     pub(crate) async fn find(&self, client: &Arc<Client>, code: &str) -> Result<Found, PortError> {
-        let found = self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned())).await;
-        found.map_err(CallFailure::of_read)
+        self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned())).await
     }
 
     pub(crate) async fn forget(&self, code: &str) {
@@ -72,11 +71,12 @@ impl Catalogue {
     }
 }
 
-async fn ask(client: Arc<Client>, code: String) -> Result<Option<ProcedureEntry>, CallFailure> {
-    let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE };
+async fn ask(client: Arc<Client>, code: String) -> Result<Option<ProcedureEntry>, PortError> {
+    let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE, is_read: true };
     let query = wire::ProcedureQuery { procedure: code };
-    let found = client.ask(service, &query, &PersonalTexts::default()).await?;
-    Ok(found.first().map(entry))
+    let personal = PersonalTexts::default();
+    let asked = async { client.ask(service, &query, &personal).await.map_err(CallFailure::of_read) };
+    Ok(client.reads.guard(crate::NAME, asked).await?.first().map(entry))
 }
 
 fn entry(item: &Value) -> ProcedureEntry {

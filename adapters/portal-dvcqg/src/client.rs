@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use lienthong_adapter_kit::http::{HttpClient, Url};
+use lienthong_adapter_kit::breaker::RouteBreaker;
+use lienthong_adapter_kit::http::{Call, HttpClient, Url};
 use lienthong_adapter_kit::{Secret, Tools};
 use lienthong_domain::invalid::{Message, Refusal};
 use serde::Serialize;
@@ -19,6 +20,8 @@ use crate::wire::{self, Envelope, Login};
 pub(crate) struct Client {
     pub(crate) profile: Profile,
     http: HttpClient,
+    /// Of what somebody waits for: the catalogue.
+    pub(crate) reads: RouteBreaker,
     sessions: Arc<Sessions>,
     headers: Vec<(String, String)>,
 }
@@ -28,6 +31,8 @@ pub(crate) struct Client {
 pub(crate) struct Service<'a> {
     pub(crate) endpoint: Endpoint,
     pub(crate) name: &'a str,
+    /// Whether it changes nothing.
+    pub(crate) is_read: bool,
 }
 
 /// A reply of the portal with the profile's judgement of it.
@@ -39,13 +44,14 @@ pub(crate) struct Judged {
 
 impl Client {
     pub(crate) fn new(profile: Profile, tools: &Tools) -> Result<Self, Refusal> {
-        let http = HttpClient::new(&profile.http, tools.standing.clone())?;
+        let http = HttpClient::new(crate::NAME, &profile.http, tools)?;
+        let reads = RouteBreaker::new("portal-dvcqg/reads", profile.read_breaker.clone());
         let sessions = Arc::new(Sessions::new(&profile, tools));
         let mut headers = profile.headers.0.clone();
         if profile.destination_placement != Placement::Query && !profile.destination.is_empty() {
             headers.push((wire::DESTINATION.to_owned(), profile.destination.clone()));
         }
-        Ok(Self { profile, http, sessions, headers })
+        Ok(Self { profile, http, reads, sessions, headers })
     }
 
     /// Calls a service. `Ok` is a reply that was read, of class `accepted` or of none: what that means is the caller's.
@@ -81,7 +87,7 @@ impl Client {
             Endpoint::Integration => &self.profile.integration_path,
             Endpoint::Share => &self.profile.share_path,
         };
-        self.post(path, &envelope).await
+        self.post(path, &envelope, service.is_read).await
     }
 
     /// The reply's class, where it is a failure, as one.
@@ -131,9 +137,13 @@ impl Client {
     async fn log_in(&self) -> Result<Secret, CallFailure> {
         let account = &self.profile.account;
         let login = Login { username: &account.username, password: account.password.expose() };
-        let judged = match self.post(&self.profile.login_path, &login).await {
+        let judged = match self.post(&self.profile.login_path, &login, false).await {
             Ok(judged) => judged,
-            Err(refused @ (CallFailure::CredentialRefused { .. } | CallFailure::RateLimited { .. })) => {
+            Err(
+                refused @ (CallFailure::CredentialRefused { .. }
+                | CallFailure::RateLimited { .. }
+                | CallFailure::QuotaSpent { .. }),
+            ) => {
                 return Err(refused);
             }
             Err(other) => return Err(CallFailure::NotTaken(format!("login: {other}"))),
@@ -151,10 +161,11 @@ impl Client {
         }
     }
 
-    async fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<Judged, CallFailure> {
+    async fn post<T: Serialize>(&self, path: &str, body: &T, is_read: bool) -> Result<Judged, CallFailure> {
         let body =
             serde_json::to_vec(body).map_err(|_| CallFailure::NotTaken("the body cannot be written".to_owned()))?;
-        let answer = self.http.post_json(self.url(path), &self.headers, body).await?;
+        let call = Call { url: self.url(path), headers: &self.headers, body, is_read, agency: None };
+        let answer = self.http.post_json(call).await?;
         let (status, settings) = (answer.status, &self.profile.http_status);
         if settings.rate_limited.contains(&status) {
             return Err(CallFailure::RateLimited { retry_after: answer.retry_after });

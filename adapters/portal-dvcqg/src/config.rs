@@ -3,6 +3,7 @@
 
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Map, Value, ValueKind, ValuePointerRef, take_cf_content};
 use lienthong_adapter_kit::Secret;
+use lienthong_adapter_kit::breaker::BreakerSettings;
 use lienthong_adapter_kit::http::{HttpSettings, Url};
 use lienthong_adapter_kit::wire_time::WireTime;
 use lienthong_domain::catalogue::AgencyCode;
@@ -35,6 +36,7 @@ pub(crate) struct Profile {
     pub(crate) account: Account,
     pub(crate) session: SessionSettings,
     pub(crate) http: HttpSettings,
+    pub(crate) read_breaker: BreakerSettings,
     pub(crate) headers: Headers,
     pub(crate) services: Services,
     pub(crate) wire: WireSettings,

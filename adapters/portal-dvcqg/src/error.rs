@@ -16,6 +16,9 @@ pub(crate) enum CallFailure {
     NotTaken(String),
     #[error("asked to pause")]
     RateLimited { retry_after: Option<Duration> },
+    /// Not asked, lest it be more than the portal allows.
+    #[error("our quota is used up")]
+    QuotaSpent { retry_after: Duration },
     #[error("credential refused: {note}")]
     CredentialRefused { code: Option<String>, note: String },
     /// It was written, and no answer came that settles it.
@@ -35,6 +38,7 @@ impl From<CallError> for CallFailure {
     fn from(error: CallError) -> Self {
         match error {
             CallError::NotSent { note } => Self::NotTaken(note),
+            CallError::OverQuota { retry_after } => Self::QuotaSpent { retry_after },
             CallError::Ambiguous { note } => Self::Unsettled { code: None, note },
         }
     }
@@ -53,6 +57,7 @@ impl CallFailure {
         let (kind, code, note) = match self {
             Self::NotTaken(note) => (PortErrorKind::Unavailable, None, Some(note)),
             Self::RateLimited { retry_after } => (PortErrorKind::RateLimited { retry_after }, None, None),
+            Self::QuotaSpent { retry_after } => (PortErrorKind::QuotaSpent { retry_after }, None, None),
             Self::CredentialRefused { code, note } => (PortErrorKind::OurCredentialRefused, code, Some(note)),
             Self::Unsettled { code, note } => (PortErrorKind::OutcomeUnknown, code, Some(note)),
             Self::Unreadable(note) => (PortErrorKind::Unreadable, None, Some(note)),

@@ -49,7 +49,7 @@ impl NationalPortal {
 
     /// A call that changes something: only "accepted" is a success.
     async fn write<T: Serialize>(&self, name: &str, members: &T, personal: &PersonalTexts) -> Result<(), CallFailure> {
-        let service = Service { endpoint: Endpoint::Integration, name };
+        let service = Service { endpoint: Endpoint::Integration, name, is_read: false };
         let Judged { reply, class, .. } = self.client.call(service, members, personal).await?;
         if class == Some(ReplyClass::Accepted) {
             return Ok(());
@@ -71,7 +71,7 @@ impl NationalPortal {
     async fn find_account(&self, owner: &Owner) -> Result<String, PortError> {
         let number = owner.account_search_number().ok_or_else(no_account)?;
         let services = &self.client.profile.services;
-        let service = Service { endpoint: services.account_at, name: wire::FIND_ACCOUNT };
+        let service = Service { endpoint: services.account_at, name: wire::FIND_ACCOUNT, is_read: true };
         let query = wire::AccountQuery { provider: services.account_provider.clone(), number: number.expose().clone() };
         let mut personal = PersonalTexts::default();
         personal.add(number.expose());
@@ -120,7 +120,7 @@ impl DossierPortal for NationalPortal {
 
     async fn look_up(&self, dossier: &DossierCode) -> Result<Presence, PortError> {
         let services = &self.client.profile.services;
-        let service = Service { endpoint: services.look_up_at, name: &services.look_up_name };
+        let service = Service { endpoint: services.look_up_at, name: &services.look_up_name, is_read: true };
         let query = wire::DossierQuery { dossier: dossier.as_str().to_owned() };
         let found =
             self.client.ask(service, &query, &PersonalTexts::default()).await.map_err(|failure| match failure {

@@ -209,7 +209,7 @@ async fn a_talkative_day_tells_of_everything_and_of_nobody() {
         day.log.contains("\"level\":\"DEBUG\"") && day.log.contains("\"level\":\"TRACE\""),
         "the log is not talkative"
     );
-    assert!(day.log.contains("/v1/dossiers"), "requests are not told: the search proves nothing");
+    assert!(day.log.contains("putDossier"), "requests are not told: the search proves nothing");
     assert!(day.log.lines().count() > 200);
     let line_of = |word: &str| {
         day.log.lines().find(|line| leak(line.as_bytes(), &[word]).is_some()).unwrap_or_default().to_owned()
@@ -240,7 +240,7 @@ async fn a_talkative_day_tells_of_everything_and_of_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_for_people_holds_no_more_than_one_for_machines() {
     let day = day("text").await;
-    assert!(day.log.contains("DEBUG") && day.log.contains("/v1/dossiers"));
+    assert!(day.log.contains("DEBUG") && day.log.contains("putDossier"));
     let portal = PortalSettings::default();
     for words in [PRIVATE, &day.secrets(), &[portal.password.as_str()]] {
         assert_eq!(leak(day.log.as_bytes(), words), None);

@@ -17,3 +17,4 @@ mod scenarios;
 mod storage_copy;
 mod stores;
 mod support;
+mod telemetry;

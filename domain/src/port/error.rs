@@ -11,6 +11,8 @@ pub enum PortErrorKind {
     Unavailable,
     /// The other side asks for a pause.
     RateLimited { retry_after: Option<Duration> },
+    /// We did not ask: what the other side allows us in a given time is used up.
+    QuotaSpent { retry_after: Duration },
     /// A business refusal: the same request will be refused again. The reason is for people.
     Rejected { reason: Message },
     /// The other side already holds what was to be created.
@@ -31,6 +33,7 @@ impl PortErrorKind {
         match self {
             Self::Unavailable => "unavailable",
             Self::RateLimited { .. } => "rate_limited",
+            Self::QuotaSpent { .. } => "quota_spent",
             Self::Rejected { .. } => "rejected",
             Self::AlreadyExists => "already_exists",
             Self::NotFound => "not_found",

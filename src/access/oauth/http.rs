@@ -19,6 +19,7 @@ use super::{ErrorCode, Refused, TokenEndpoint};
 use crate::access::certificate::PeerCertificate;
 use crate::access::client::Scope;
 use crate::http::listener::Peer;
+use crate::http::observe::Recognised;
 use crate::http::openapi::ProblemDocument;
 
 /// Where the token endpoint is.
@@ -97,11 +98,13 @@ struct TokenRequest {
 async fn post_token(
     State(endpoint): State<Arc<TokenEndpoint>>,
     peer: Option<Extension<Peer>>,
+    recognised: Option<Extension<Recognised>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let certificate = peer.and_then(|Extension(peer)| peer.certificate);
-    match answer(&endpoint, &headers, &body, certificate.as_ref()).await {
+    let Extension(recognised) = recognised.unwrap_or_default();
+    match answer(&endpoint, &headers, &body, certificate.as_ref(), &recognised).await {
         Ok(response) => response,
         Err(refused) => refused.into_response(),
     }
@@ -118,6 +121,7 @@ async fn answer(
     headers: &HeaderMap,
     body: &[u8],
     certificate: Option<&PeerCertificate>,
+    recognised: &Recognised,
 ) -> Result<Response, Refused> {
     let form = read_form(headers, body)?;
     let claimed_id = form.get("client_id").map(String::as_str);
@@ -131,6 +135,7 @@ async fn answer(
         None => return Err(Refused::new(ErrorCode::InvalidRequest, "grant_type is missing.")),
     }
     let client = endpoint.authenticate(&offered?, claimed_id).await?;
+    recognised.is(&client.client);
     let wanted = form.get("scope").map(String::as_str).filter(|scope| !scope.is_empty());
     Ok(endpoint.issue(&client, wanted).await?.into_response())
 }

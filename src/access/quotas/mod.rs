@@ -1,9 +1,11 @@
-//! How often: quotas of a client, of one operation of a client, and of all clients together. Alone a gateway counts by
+//! How often: quotas of a client, of one operation of a client, and of all clients together; and what other systems allow
+//! us. Alone a gateway counts by
 //! itself; replicas count together in Redis or Valkey, and each by itself while that is away.
 
 mod headers;
 mod local;
 mod shared;
+mod upstream;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,11 +14,14 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use metrics::counter;
 
 use self::local::Local;
 pub use self::shared::{Shared, SharedSettings};
+pub use self::upstream::UpstreamLimits;
 use super::authenticate::Identity;
 use crate::http::problem::{Code, Problem};
+use crate::telemetry::metrics::QUOTA_DENIED;
 
 /// So many requests may come at once; they are given back evenly within the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +41,8 @@ pub struct QuotaTable {
     pub of_operation: HashMap<String, Quota>,
     /// Of each client at the token endpoint.
     pub token: Option<Quota>,
+    /// What other systems allow us, by the adapter's name.
+    pub upstreams: HashMap<String, UpstreamLimits>,
 }
 
 /// One quota that a request is charged to.
@@ -108,7 +115,7 @@ impl Quotas {
         let charges = [Charge { policy: "token", key: format!("token:{client}"), quota }];
         match self.judge(&charges).await {
             Verdict::Allowed(_) => Ok(()),
-            Verdict::Denied { at, retry_after } => Err(exceeded(&charges[at], retry_after)),
+            Verdict::Denied { at, retry_after } => Err(exceeded(&charges[at], client, retry_after)),
         }
     }
 }
@@ -125,13 +132,14 @@ pub async fn limit(State(quotas): State<Arc<Quotas>>, request: Request, next: Ne
     let verdict = quotas.judge(&charges).await;
     let mut response = match &verdict {
         Verdict::Allowed(_) => next.run(request).await,
-        Verdict::Denied { at, retry_after } => exceeded(&charges[*at], *retry_after).into_response(),
+        Verdict::Denied { at, retry_after } => exceeded(&charges[*at], &client, *retry_after).into_response(),
     };
     headers::write(&charges, &verdict, response.headers_mut());
     response
 }
 
-fn exceeded(charge: &Charge, retry_after: Duration) -> Problem {
+fn exceeded(charge: &Charge, client: &str, retry_after: Duration) -> Problem {
+    counter!(QUOTA_DENIED.name, "policy" => charge.policy, "client" => client.to_owned()).increment(1);
     let Quota { requests, window } = charge.quota;
     let seconds = window.as_secs_f64();
     Problem::new(Code::QuotaExceeded).violated(charge.policy).retry_after(retry_after).detail(

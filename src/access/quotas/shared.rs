@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::gauge;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Script};
 use tokio::sync::OnceCell;
 
 use super::{Charge, Left, Verdict};
+use crate::telemetry::metrics::QUOTAS_SHARED;
 
 /// GCRA over several keys: charged to all, or to none.
 ///
@@ -86,6 +88,7 @@ impl Server {
         if self.is_away.swap(true, Ordering::Relaxed) {
             return;
         }
+        gauge!(QUOTAS_SHARED.name).set(0);
         tracing::warn!(reason, "quotas are not counted together with other replicas: each gives its share");
         let server = Arc::downgrade(self);
         let pause = self.settings.pause;
@@ -95,6 +98,7 @@ impl Server {
                 let Some(server) = server.upgrade() else { return };
                 if server.is_there().await {
                     server.is_away.store(false, Ordering::Relaxed);
+                    gauge!(QUOTAS_SHARED.name).set(1);
                     tracing::info!("quotas are counted together again");
                     return;
                 }
@@ -107,6 +111,7 @@ impl Shared {
     /// Connects when the first request is judged.
     pub fn new(settings: SharedSettings) -> Result<Self, redis::RedisError> {
         let client = Client::open(settings.url.as_str())?;
+        gauge!(QUOTAS_SHARED.name).set(1);
         let server = Server { settings, client, connection: OnceCell::new(), is_away: AtomicBool::new(false) };
         Ok(Self { server: Arc::new(server), script: Script::new(SCRIPT) })
     }

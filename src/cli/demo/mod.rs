@@ -48,7 +48,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     std::fs::create_dir_all(&folder.0)?;
     let sandbox = start_sandbox(options).await?;
     let loaded = settings(&folder.0, &sandbox.url())?;
-    telemetry::start("error", false).map_err(|error| anyhow::anyhow!(error))?;
+    telemetry::start("error", false, &telemetry::TraceSettings::default())?;
     let secret = add_client(&loaded).await?;
     let gateway = Gateway::start(&loaded, CARDS, Arc::new(SystemClock)).await?;
     let address = format!("http://{}", gateway.address());

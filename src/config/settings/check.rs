@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use lienthong_adapter_kit::card::Card;
+use lienthong_adapter_kit::http::Url;
 use lienthong_domain::catalogue::AgencyCode;
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 
@@ -109,7 +110,8 @@ impl Settings {
         must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
         self.check_engine(&mut must);
         self.check_access(&mut must);
-        self.check_quotas(&mut must);
+        self.check_quotas(cards, &mut must);
+        self.check_trace(&mut must);
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_agencies(&mut wrong);
@@ -178,7 +180,7 @@ impl Settings {
         );
     }
 
-    fn check_quotas(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
+    fn check_quotas(&self, cards: &[Card], must: &mut impl FnMut(bool, &str, &str, &str)) {
         let quotas = &self.quotas;
         let mut lines = vec![
             ("/quotas/all".to_owned(), quotas.all.requests, quotas.all.window_s),
@@ -201,6 +203,42 @@ impl Settings {
             must(requests <= 100_000_000, &format!("{place}/requests"), "Tối đa 100000000.", "At most 100000000.");
             must((1..=86_400).contains(&window_s), &format!("{place}/window_s"), "Từ 1 đến 86400.", "From 1 to 86400.");
         }
+        for (n, line) in quotas.upstreams.iter().enumerate() {
+            let place = format!("/quotas/upstreams/{n}");
+            must(
+                cards.iter().any(|card| card.name == line.upstream),
+                &format!("{place}/upstream"),
+                "Không có bộ kết nối này.",
+                "There is no such adapter.",
+            );
+            must(line.wait_ms <= 60_000, &format!("{place}/wait_ms"), "Tối đa 60000.", "At most 60000.");
+            let agency = line
+                .agency
+                .as_ref()
+                .map(|line| (format!("{place}/agency"), line.requests, line.window_s, line.at_once));
+            for (place, requests, window_s, at_once) in
+                [(place, line.requests, line.window_s, line.at_once)].into_iter().chain(agency)
+            {
+                must(
+                    (2..=100_000_000).contains(&requests),
+                    &format!("{place}/requests"),
+                    "Từ 2 đến 100000000.",
+                    "From 2 to 100000000.",
+                );
+                must(
+                    (1..=86_400).contains(&window_s),
+                    &format!("{place}/window_s"),
+                    "Từ 1 đến 86400.",
+                    "From 1 to 86400.",
+                );
+                must(
+                    (1..requests.max(2)).contains(&at_once),
+                    &format!("{place}/at_once"),
+                    "Từ 1, và nhỏ hơn requests.",
+                    "From 1, and less than requests.",
+                );
+            }
+        }
         let shared = &quotas.shared;
         let url = shared.url.expose();
         must(
@@ -217,6 +255,20 @@ impl Settings {
             "Từ 1 đến 100.",
             "From 1 to 100.",
         );
+    }
+
+    fn check_trace(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
+        let trace = &self.trace;
+        let url = &trace.otlp_url;
+        let is_sound = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        must(
+            url.is_empty() || is_sound,
+            "/trace/otlp_url",
+            "Cần địa chỉ đầy đủ, ví dụ http://127.0.0.1:4318/v1/traces.",
+            "A whole address is needed, for example http://127.0.0.1:4318/v1/traces.",
+        );
+        must((1..=60_000).contains(&trace.timeout_ms), "/trace/timeout_ms", "Từ 1 đến 60000.", "From 1 to 60000.");
+        must(trace.sample_percent <= 100, "/trace/sample_percent", "Tối đa 100.", "At most 100.");
     }
 
     fn check_engine(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {

@@ -64,6 +64,7 @@ section! {
         dossiers: DossierSettings,
         portal: PortalSettings,
         log: LogSettings,
+        trace: TraceSettings,
         #[deserr(default)]
         procedures: Vec<ProcedureSettings>,
         #[deserr(default)]
@@ -89,11 +90,17 @@ section! { QuotaSettings {
     all: QuotaLine, client: QuotaLine, token: QuotaLine,
     #[deserr(default)] operations: Vec<OperationQuota>,
     #[deserr(default)] clients: Vec<ClientQuota>,
+    #[deserr(default)] upstreams: Vec<UpstreamQuota>,
     shared: SharedQuotaSettings,
 } }
 section! { QuotaLine { requests: u32, window_s: u32 } }
 section! { OperationQuota { operation: String, requests: u32, window_s: u32 } }
 section! { ClientQuota { client: String, requests: u32, window_s: u32 } }
+section! { UpstreamQuota {
+    upstream: String, requests: u32, window_s: u32, at_once: u32, wait_ms: u64,
+    #[deserr(default)] agency: Option<StrictQuota>,
+} }
+section! { StrictQuota { requests: u32, window_s: u32, at_once: u32 } }
 section! { SharedQuotaSettings { url: Secret, timeout_ms: u64, pause_ms: u64, share_while_away_percent: u32 } }
 section! { HttpSettings {
     body_bytes: usize, header_read_timeout_ms: u64, body_read_timeout_ms: u64, request_timeout_ms: u64,
@@ -121,6 +128,7 @@ section! { IdempotencySettings { keep_hours: u32 } }
 section! { DossierSettings { batch_items: usize, steps_per_request: usize, page_items: usize } }
 section! { PortalSettings { adapter: String } }
 section! { LogSettings { filter: String, format: String } }
+section! { TraceSettings { otlp_url: String, timeout_ms: u64, sample_percent: u32 } }
 section! { ProcedureSettings {
     code: ProcedureCode, name: String,
     #[deserr(default)] withdrawn_from: Option<Day>,

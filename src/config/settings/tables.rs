@@ -8,8 +8,9 @@ use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 
 use super::{QuotaLine, Settings, listed_twice};
-use crate::access::quotas::{Quota, QuotaTable};
+use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
 use crate::dossiers::StatusMaps;
+use crate::telemetry::TraceSettings;
 
 impl Settings {
     /// The quotas, without those that allow everything.
@@ -20,12 +21,30 @@ impl Settings {
         let of_operation =
             quotas.operations.iter().map(|line| (line.operation.clone(), quota(line.requests, line.window_s)));
         let of_client = quotas.clients.iter().map(|line| (line.client.clone(), quota(line.requests, line.window_s)));
+        let strict = |requests: u32, at_once: u32, window_s: u32| {
+            Quota::strict(requests, at_once, Duration::from_secs(window_s.into()))
+        };
+        let upstreams = quotas.upstreams.iter().map(|line| {
+            let agency = line.agency.as_ref().map(|line| strict(line.requests, line.at_once, line.window_s));
+            let all = strict(line.requests, line.at_once, line.window_s);
+            (line.upstream.clone(), UpstreamLimits { all, agency, wait: Duration::from_millis(line.wait_ms) })
+        });
         QuotaTable {
+            upstreams: upstreams.collect(),
             all: given(&quotas.all),
             client: given(&quotas.client),
             token: given(&quotas.token),
             of_client: of_client.filter(|(_, quota)| quota.requests > 0).collect(),
             of_operation: of_operation.filter(|(_, quota)| quota.requests > 0).collect(),
+        }
+    }
+
+    pub fn traces(&self) -> TraceSettings {
+        TraceSettings {
+            otlp_url: self.trace.otlp_url.clone(),
+            sample_percent: self.trace.sample_percent,
+            timeout: Duration::from_millis(self.trace.timeout_ms),
+            deployment: self.deployment.name.clone(),
         }
     }
 

@@ -5,7 +5,8 @@ macro_rules! items {
     ($rest:literal) => {
         concat!(
             "SELECT id, operation_id, client_id, agency_id, route, lane, kind, ordinal, body_id, status, attempts, ",
-            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at, position FROM outbox WHERE ",
+            "lost_leases, fence, due_at, first_tried_at, problem, accepted_at, updated_at, position, traceparent ",
+            "FROM outbox WHERE ",
             $rest
         )
     };

@@ -108,7 +108,7 @@ tables! {
         id: Uuid, operation_id: Uuid, client_id: Text, agency_id: Text, route: Text, lane: Text, position: Integer,
         kind: Text, ordinal: Integer, body_id: Uuid, status: Text, is_open: Boolean, is_head: Boolean, attempts: Integer,
         lost_leases: Integer, fence: Integer, holder: Uuid null, due_at: Integer null, first_tried_at: Integer null,
-        problem: Text null, accepted_at: Integer, updated_at: Integer,
+        problem: Text null, accepted_at: Integer, updated_at: Integer, traceparent: Text null,
     }
     idempotency (client_id, key) {
         client_id: Text, key: Text, fingerprint: Bytes, status: Integer, reply: Bytes, stored_at: Integer,

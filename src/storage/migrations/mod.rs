@@ -32,6 +32,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0002_clients.sqlite.sql"),
         postgres: include_str!("0002_clients.postgres.sql"),
     },
+    Migration {
+        number: 3,
+        name: "trace",
+        is_additive: true,
+        sqlite: include_str!("0003_trace.sqlite.sql"),
+        postgres: include_str!("0003_trace.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

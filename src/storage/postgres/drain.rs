@@ -3,13 +3,15 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use metrics::histogram;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{Postgres, Transaction};
 use crate::storage::StoreError;
+use crate::telemetry::metrics::COMMIT_SECONDS;
 
 /// Writes of one kind.
 #[async_trait]
@@ -185,7 +187,9 @@ async fn write_together<B: Batch>(
             let mut connection = database.connection().await?;
             let transaction = Transaction::begin(&mut connection).await?;
             let results = batch.write(&transaction, writes).await?;
+            let started = Instant::now();
             transaction.commit().await?;
+            histogram!(COMMIT_SECONDS.name, "engine" => "postgres").record(started.elapsed());
             Ok(results)
         };
         match outcome.await {

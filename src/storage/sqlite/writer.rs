@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use metrics::histogram;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,7 @@ use crate::storage::StoreError;
 use crate::storage::backlog::Backlog;
 use crate::storage::bodies::SealedBody;
 use crate::storage::disk::DiskWatch;
+use crate::telemetry::metrics::COMMIT_SECONDS;
 
 /// Hands requests to the writer thread.
 #[derive(Clone)]
@@ -296,7 +298,9 @@ fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut 
         run_apart(connection, batch, heads)?;
     }
     heads.store(connection)?;
+    let started = Instant::now();
     connection.prepare_cached("COMMIT")?.execute([])?;
+    histogram!(COMMIT_SECONDS.name, "engine" => "sqlite").record(started.elapsed());
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lienthong_adapter_kit::http::{CallError, HttpClient, HttpSettings, Reply, Url};
+use lienthong_adapter_kit::Tools;
+use lienthong_adapter_kit::http::{Call, CallError, HttpClient, HttpSettings, Reply, Url};
+use lienthong_adapter_kit::retry_budget::RetryBudgetSettings;
 use lienthong_adapter_kit::standing::{self, Standing};
 use lienthong_domain::invalid::InvalidFields;
 use serde_json::json;
@@ -14,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 fn settings() -> HttpSettings {
     deserr::deserialize::<_, _, InvalidFields>(json!({
         "connect_timeout_ms": 700, "total_timeout_ms": 800, "most_reply_bytes": 100, "most_in_flight": 2,
-        "turn_timeout_ms": 100, "pool_idle_timeout_ms": 1000, "pool_most_idle": 2
+        "turn_timeout_ms": 100, "pool_idle_timeout_ms": 1000, "pool_most_idle": 2,
+        "send_trace": true, "retry_budget": { "percent": 10, "most_saved": 2 }
     }))
     .unwrap()
 }
@@ -43,11 +46,18 @@ async fn says(text: &'static str) -> Url {
     .await
 }
 
+fn new_client(settings: HttpSettings, standing: Arc<dyn Standing>) -> HttpClient {
+    let clock = Arc::new(lienthong_domain::time::SystemClock);
+    HttpClient::new("test", &settings, &Tools { standing, ..Tools::of_one_process(clock) }).unwrap()
+}
+
+/// A call that may change something.
+fn change(url: Url, headers: &[(String, String)], body: Vec<u8>) -> Call<'_> {
+    Call { url, headers, body, is_read: false, agency: None }
+}
+
 async fn call(url: Url) -> Result<Reply, CallError> {
-    HttpClient::new(&settings(), standing::always())
-        .unwrap()
-        .post_json(url, &[], b"{\"name\":\"in the body\"}".to_vec())
-        .await
+    new_client(settings(), standing::always()).post_json(change(url, &[], b"{\"name\":\"in the body\"}".to_vec())).await
 }
 
 fn assert_ambiguous(result: Result<Reply, CallError>) -> String {
@@ -177,9 +187,11 @@ async fn a_call_without_a_turn_was_not_sent() {
         drop(socket);
     })
     .await;
-    let client = HttpClient::new(&HttpSettings { most_in_flight: 1, ..settings() }, standing::always()).unwrap();
-    let (first, second) =
-        tokio::join!(client.post_json(url.clone(), &[], Vec::new()), client.post_json(url, &[], Vec::new()));
+    let client = new_client(HttpSettings { most_in_flight: 1, ..settings() }, standing::always());
+    let (first, second) = tokio::join!(
+        client.post_json(change(url.clone(), &[], Vec::new())),
+        client.post_json(change(url, &[], Vec::new()))
+    );
     assert_ambiguous(first);
     assert_not_sent(second);
 }
@@ -187,19 +199,24 @@ async fn a_call_without_a_turn_was_not_sent() {
 #[tokio::test]
 async fn a_header_that_cannot_be_written_was_not_sent() {
     let url = says("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let client = HttpClient::new(&settings(), standing::always()).unwrap();
-    assert_not_sent(client.post_json(url, &[("a".to_owned(), "b\r\nc: d".to_owned())], Vec::new()).await);
+    let client = new_client(settings(), standing::always());
+    assert_not_sent(client.post_json(change(url, &[("a".to_owned(), "b\r\nc: d".to_owned())], Vec::new())).await);
 }
 
 #[test]
 fn limits_that_cannot_hold_are_all_named() {
     let wrong = deserr::deserialize::<HttpSettings, _, InvalidFields>(json!({
         "connect_timeout_ms": 500, "total_timeout_ms": 500, "most_reply_bytes": 0, "most_in_flight": 0,
-        "turn_timeout_ms": 1, "pool_idle_timeout_ms": 1, "pool_most_idle": 1
+        "turn_timeout_ms": 1, "pool_idle_timeout_ms": 1, "pool_most_idle": 1,
+        "send_trace": true, "retry_budget": { "percent": 10, "most_saved": 2 }
     }))
     .unwrap_err();
     let places: Vec<_> = wrong.fields().iter().map(|field| field.pointer.as_str()).collect();
     assert_eq!(places, ["/most_reply_bytes", "/most_in_flight", "/total_timeout_ms"]);
+    let budget = json!({ "percent": 101, "most_saved": 0 });
+    let wrong = deserr::deserialize::<RetryBudgetSettings, _, InvalidFields>(budget).unwrap_err();
+    let places: Vec<_> = wrong.fields().iter().map(|field| field.pointer.as_str()).collect();
+    assert_eq!(places, ["/percent", "/most_saved"]);
 }
 
 const BODY: &[u8] = b"{\"name\":\"in the body\"}";
@@ -273,8 +290,8 @@ fn assert_lease_ended(result: Result<Reply, CallError>) {
 #[tokio::test]
 async fn a_replica_whose_lease_has_ended_does_not_even_connect() {
     let (url, arrived) = recorder().await;
-    let client = HttpClient::new(&settings(), Yes::times(0)).unwrap();
-    assert_lease_ended(client.post_json(url, &[], BODY.to_vec()).await);
+    let client = new_client(settings(), Yes::times(0));
+    assert_lease_ended(client.post_json(change(url, &[], BODY.to_vec())).await);
     assert_eq!(all_of(&arrived).await, [""; 0]);
 }
 
@@ -283,8 +300,8 @@ async fn a_lease_that_ends_before_the_body_is_taken_keeps_it_back() {
     let large = [vec![b' '; 3_000_000], BODY.to_vec()].concat();
     for body in [BODY.to_vec(), large] {
         let (url, arrived) = recorder().await;
-        let client = HttpClient::new(&settings(), Yes::times(1)).unwrap();
-        assert_lease_ended(client.post_json(url, &[], body).await);
+        let client = new_client(settings(), Yes::times(1));
+        assert_lease_ended(client.post_json(change(url, &[], body)).await);
         let arrived = all_of(&arrived).await;
         let rest = arrived.iter().map(|all| all.split_once("\r\n\r\n").map_or("", |(_, body)| body));
         assert!(rest.clone().all(str::is_empty), "{arrived:?}");
@@ -294,8 +311,8 @@ async fn a_lease_that_ends_before_the_body_is_taken_keeps_it_back() {
 #[tokio::test]
 async fn a_process_that_joined_anew_does_not_send_what_it_began_before() {
     let (url, arrived) = recorder().await;
-    let client = HttpClient::new(&settings(), Arc::new(Anew(AtomicU64::new(1)))).unwrap();
-    assert_lease_ended(client.post_json(url, &[], BODY.to_vec()).await);
+    let client = new_client(settings(), Arc::new(Anew(AtomicU64::new(1))));
+    assert_lease_ended(client.post_json(change(url, &[], BODY.to_vec())).await);
     assert!(all_of(&arrived).await.iter().all(|all| !all.contains("in the body")));
 }
 
@@ -303,10 +320,10 @@ async fn a_process_that_joined_anew_does_not_send_what_it_began_before() {
 async fn a_lease_that_ends_between_two_calls_on_one_connection_keeps_the_second_back() {
     let (url, arrived) = recorder().await;
     let standing = Yes::times(3);
-    let client = HttpClient::new(&settings(), standing.clone()).unwrap();
-    assert_eq!(client.post_json(url.clone(), &[], BODY.to_vec()).await.map(|reply| reply.status), Ok(200));
+    let client = new_client(settings(), standing.clone());
+    assert_eq!(client.post_json(change(url.clone(), &[], BODY.to_vec())).await.map(|reply| reply.status), Ok(200));
     assert_eq!(standing.0.load(Ordering::SeqCst), 1, "asked before the call and for its bytes, and not after them");
-    assert_lease_ended(client.post_json(url, &[], BODY.to_vec()).await);
+    assert_lease_ended(client.post_json(change(url, &[], BODY.to_vec())).await);
     let arrived = all_of(&arrived).await;
     assert_eq!((arrived.len(), arrived[0].matches("in the body").count()), (1, 1), "{arrived:?}");
 }
@@ -315,8 +332,8 @@ async fn a_lease_that_ends_between_two_calls_on_one_connection_keeps_the_second_
 async fn the_guard_does_not_change_a_byte_of_the_request() {
     let (url, arrived) = recorder().await;
     let host = url.authority().to_owned();
-    let client = HttpClient::new(&settings(), standing::always()).unwrap();
-    client.post_json(url, &[("dstcode".to_owned(), "x".to_owned())], BODY.to_vec()).await.map(drop).unwrap();
+    let client = new_client(settings(), standing::always());
+    client.post_json(change(url, &[("dstcode".to_owned(), "x".to_owned())], BODY.to_vec())).await.map(drop).unwrap();
     let expected = format!(
         "POST /path?q=1 HTTP/1.1\r\ncontent-type: application/json\r\ndstcode: x\r\naccept: */*\r\n\
          user-agent: lienthong/0.1.0\r\nhost: {host}\r\ncontent-length: 22\r\n\r\n{{\"name\":\"in the body\"}}"

@@ -3,6 +3,7 @@
 mod breaker;
 mod card;
 mod http;
+mod resilience;
 mod secret;
 mod shared_session;
 mod wire_time;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lienthong_adapter_kit::shared_session::{InMemory, LoginTurn, SharedSession, SharedSessionError, SharedSessions};
-use lienthong_adapter_kit::{Secret, Tools, standing};
+use lienthong_adapter_kit::{Secret, Tools};
 use lienthong_domain::port::{DossierPortal, PortError};
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ impl OneSession {
     }
 
     fn replica(&self, clock: &Arc<HandClock>, sessions: impl SharedSessions + 'static) -> Arc<dyn DossierPortal> {
-        let tools = Tools { clock: clock.clone(), standing: standing::always(), sessions: Arc::new(sessions) };
+        let tools = Tools { sessions: Arc::new(sessions), ..Tools::of_one_process(clock.clone()) };
         adapter_with(&self.portal.url, only_one(), &tools)
     }
 

@@ -41,7 +41,8 @@ pub(crate) fn settings(url: &str, more: Value) -> Value {
         "adapter_url": url, "madonvi": "000.00.00.H15",
         "account": { "username": "h15", "password": "mật-khẩu" },
         "integration_path": "/mapi/integration", "share_path": "/mapi/share",
-        "http": { "connect_timeout_ms": 900, "total_timeout_ms": 1000 }
+        // Each call is counted: none is repeated.
+        "http": { "connect_timeout_ms": 900, "total_timeout_ms": 1000, "retry_budget": { "percent": 0 } }
     });
     merge(&mut settings, test);
     merge(&mut settings, more);

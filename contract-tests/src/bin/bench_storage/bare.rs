@@ -27,7 +27,7 @@ pub(crate) async fn sqlite(file: &Path, length: Duration) -> Result<f64> {
     tokio::task::spawn_blocking(move || {
         let connection = Connection::open(file)?;
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
-        connection.execute_batch(MIGRATIONS[0].sqlite)?;
+        MIGRATIONS.iter().try_for_each(|migration| connection.execute_batch(migration.sqlite))?;
         let (started, mut written) = (Instant::now(), 0);
         for batch in values.chunks(SQLITE_BATCH) {
             if started.elapsed() > length {
@@ -73,8 +73,8 @@ fn insert(connection: &Connection, value: &PutDossier, index: i64) -> Result<()>
     connection
         .prepare_cached(
             "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, position, kind, ordinal, body_id, \
-             status, is_open, is_head, due_at, accepted_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, 1, ?8, 'accepted', 1, 1, ?9, ?9, ?9)",
+             status, is_open, is_head, due_at, accepted_at, updated_at, traceparent) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, 1, ?8, 'accepted', 1, 1, ?9, ?9, ?9, ?10)",
         )?
         .execute(params![
             item.id.as_bytes(),
@@ -85,7 +85,8 @@ fn insert(connection: &Connection, value: &PutDossier, index: i64) -> Result<()>
             item.lane,
             item.kind,
             item.body_id.as_bytes(),
-            now
+            now,
+            item.traceparent
         ])?;
     connection
         .prepare_cached(
@@ -107,7 +108,9 @@ pub(crate) async fn postgres(url: &str, length: Duration) -> Result<f64> {
     let values = ready()?;
     let (mut client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
-    client.batch_execute(MIGRATIONS[0].postgres).await?;
+    for migration in MIGRATIONS {
+        client.batch_execute(migration.postgres).await?;
+    }
     let dossier = client
         .prepare(
             "INSERT INTO dossier (code, client_id, agency_id, procedure_code, revision, digest, state, steps, body_id, \
@@ -127,9 +130,10 @@ pub(crate) async fn postgres(url: &str, length: Duration) -> Result<f64> {
     let outbox = client
         .prepare(
             "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, position, kind, ordinal, body_id, \
-             status, is_open, is_head, due_at, accepted_at, updated_at) SELECT i, o, 'bench', a, 'dossier-portal', l, 1, \
-             'dossier.sync', 1, b, 'accepted', true, true, t, t, t FROM \
-             unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bigint[]) AS new (i, o, a, l, b, t)",
+             status, is_open, is_head, due_at, accepted_at, updated_at, traceparent) SELECT i, o, 'bench', a, \
+             'dossier-portal', l, 1, 'dossier.sync', 1, b, 'accepted', true, true, t, t, t, p FROM \
+             unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[]) \
+             AS new (i, o, a, l, b, t, p)",
         )
         .await?;
     let audit = client
@@ -155,6 +159,7 @@ pub(crate) async fn postgres(url: &str, length: Duration) -> Result<f64> {
         let wrapped: Vec<&[u8]> = batch.iter().map(|v| v.body.wrapped_key.as_slice()).collect();
         let sealed: Vec<&[u8]> = batch.iter().map(|v| v.body.sealed.as_slice()).collect();
         let items: Vec<_> = batch.iter().map(|v| v.item.id).collect();
+        let traces: Vec<_> = batch.iter().map(|v| v.item.traceparent.as_deref()).collect();
         let shards: Vec<&str> = batch.iter().map(|v| v.record.shard.as_str()).collect();
         let records: Vec<_> = batch.iter().map(|v| v.record.id).collect();
         let hashes: Vec<&[u8]> = batch.iter().map(|v| v.record.leaf_hash.as_slice()).collect();
@@ -165,7 +170,7 @@ pub(crate) async fn postgres(url: &str, length: Duration) -> Result<f64> {
             .await?;
         transaction.execute(&body, &[&bodies, &key_ids, &wrapped, &sealed]).await?;
         transaction.execute(&lane, &[&codes]).await?;
-        transaction.execute(&outbox, &[&items, &operations, &agencies, &codes, &bodies, &times]).await?;
+        transaction.execute(&outbox, &[&items, &operations, &agencies, &codes, &bodies, &times, &traces]).await?;
         transaction.execute(&audit, &[&shards, &records, &times, &hashes, &bytes]).await?;
         transaction.commit().await?;
         written += batch.len();

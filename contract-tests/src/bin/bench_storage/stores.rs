@@ -82,6 +82,8 @@ impl Maker {
             ordinal: 1,
             body_id: body.id,
             accepted_at: now,
+            // As of every request that a gateway accepts.
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00".into()),
         };
         let outcome = Outcome { status: Some(202), ..Outcome::decided("accepted") };
         let mut draft = Draft::new(Kind::Accept, "dossier.sync", outcome).client("bench", &agency_id).subject(&code);

@@ -176,7 +176,7 @@ impl Filler {
         let holder = standing.is_held.then(Uuid::now_v7);
         to.prepare_cached(
             "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?10, ?11, ?12, ?13, 0, ?13, ?14, ?15, ?16, \
-             ?17, ?18, ?18)",
+             ?17, ?18, ?18, ?19)",
         )?
         .execute(rusqlite::params![
             Uuid::now_v7().as_bytes(),
@@ -197,6 +197,8 @@ impl Filler {
             is_tried.then_some(lane.at),
             standing.problem,
             lane.at,
+            // Some before there were traces, some since.
+            is_tried.then_some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
         ])?;
         let accept = if kind == SYNC { "dossier.sync" } else { "dossier.step" };
         self.record(to, Kind::Accept, accept, "accepted", lane.code)?;

@@ -113,6 +113,8 @@ fn every_operation_is_named_described_and_guarded() {
             let described = response["description"].as_str().is_some_and(|text| !text.is_empty());
             must(described, &format!("a description is needed for {status}"));
             let kinds: &[&str] = match status.starts_with('2') {
+                // Prometheus reads text.
+                true if id == "getMetrics" => &["text/plain"],
                 true => &["application/json"],
                 // The errors of the token endpoint are those of its own standard.
                 false if id == "postToken" => &["application/problem+json", "application/json"],

@@ -60,6 +60,7 @@ fn every_code_of_a_field_and_every_reason_of_an_item_is_explained() {
     let kinds = [
         PortErrorKind::Unavailable,
         PortErrorKind::RateLimited { retry_after: None },
+        PortErrorKind::QuotaSpent { retry_after: std::time::Duration::ZERO },
         PortErrorKind::Rejected { reason: lienthong_domain::invalid::Message::new("", "") },
         PortErrorKind::AlreadyExists,
         PortErrorKind::NotFound,

@@ -4,3 +4,4 @@ mod connections;
 mod quotas;
 mod slow;
 mod tls;
+mod upstream;

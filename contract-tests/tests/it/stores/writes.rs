@@ -32,6 +32,7 @@ pub(crate) fn new_item(lane: &str, ordinal: i64) -> NewItem {
         ordinal,
         body_id: Uuid::now_v7(),
         accepted_at: at(0),
+        traceparent: None,
     }
 }
 

@@ -103,13 +103,13 @@ fn find<'l, 'a>(lanes: &'l mut [Lane<'a>], route: &str, name: &str) -> Result<&'
 
 async fn insert(transaction: &Transaction<'_>, items: &[&NewItem], lanes: &mut [Lane<'_>]) -> Result<(), StoreError> {
     let sql = "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, position, kind, ordinal, body_id, \
-               status, is_open, is_head, due_at, accepted_at, updated_at) \
+               status, is_open, is_head, due_at, accepted_at, updated_at, traceparent) \
                SELECT id, operation_id, client_id, agency_id, route, lane, position, kind, ordinal, body_id, \
-               'accepted', true, is_head, accepted_at, accepted_at, accepted_at \
+               'accepted', true, is_head, accepted_at, accepted_at, accepted_at, traceparent \
                FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], \
-               $8::text[], $9::bigint[], $10::uuid[], $11::boolean[], $12::bigint[]) \
+               $8::text[], $9::bigint[], $10::uuid[], $11::boolean[], $12::bigint[], $13::text[]) \
                AS new (id, operation_id, client_id, agency_id, route, lane, position, kind, ordinal, body_id, is_head, \
-               accepted_at)";
+               accepted_at, traceparent)";
     let places = items.iter().map(|item| Ok(find(lanes, item.route, &item.lane)?.place()));
     let (positions, are_heads): (Vec<i64>, Vec<bool>) =
         places.collect::<Result<Vec<_>, StoreError>>()?.into_iter().unzip();
@@ -124,7 +124,8 @@ async fn insert(transaction: &Transaction<'_>, items: &[&NewItem], lanes: &mut [
     let ordinals = column(all(), |item| item.ordinal);
     let bodies = column(all(), |item| item.body_id);
     let times = column(all(), |item| item.accepted_at.micros());
-    let parameters: [Parameter<'_>; 12] = [
+    let traces = column(all(), |item| item.traceparent.as_deref());
+    let parameters: [Parameter<'_>; 13] = [
         &ids,
         &operations,
         &clients,
@@ -137,6 +138,7 @@ async fn insert(transaction: &Transaction<'_>, items: &[&NewItem], lanes: &mut [
         &bodies,
         &are_heads,
         &times,
+        &traces,
     ];
     transaction.execute(sql, &parameters).await.map(drop)
 }

@@ -69,8 +69,8 @@ fn insert(connection: &Connection, item: &NewItem, position: i64, is_head: bool)
     connection
         .prepare_cached(
             "INSERT INTO outbox (id, operation_id, client_id, agency_id, route, lane, position, kind, ordinal, body_id, \
-             status, is_open, is_head, due_at, accepted_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'accepted', 1, ?11, ?12, ?12, ?12)",
+             status, is_open, is_head, due_at, accepted_at, updated_at, traceparent) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'accepted', 1, ?11, ?12, ?12, ?12, ?13)",
         )?
         .execute(rusqlite::params![
             item.id.as_bytes(),
@@ -85,6 +85,7 @@ fn insert(connection: &Connection, item: &NewItem, position: i64, is_head: bool)
             item.body_id.as_bytes(),
             is_head,
             item.accepted_at.micros(),
+            item.traceparent,
         ])?;
     Ok(())
 }

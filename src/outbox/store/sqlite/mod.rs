@@ -351,6 +351,7 @@ fn item_of(row: &Row<'_>) -> rusqlite::Result<Item> {
         accepted_at: Timestamp::from_micros(row.get(16)?),
         updated_at: Timestamp::from_micros(row.get(17)?),
         position: row.get(18)?,
+        traceparent: row.get(19)?,
     })
 }
 
