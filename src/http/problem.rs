@@ -49,6 +49,7 @@ codes! {
     PreconditionFailed = "request.precondition_failed", PRECONDITION_FAILED, "Bản ghi đã thay đổi", "The resource has changed";
     IdempotencyKeyReused = "idempotency.key_reused", UNPROCESSABLE_ENTITY, "Idempotency-Key đã dùng cho nội dung khác", "The Idempotency-Key was used with other content";
     IdempotencyInFlight = "idempotency.in_flight", CONFLICT, "Yêu cầu cùng Idempotency-Key đang được xử lý", "A request with this Idempotency-Key is being processed";
+    IdempotencyReplyNotKept = "idempotency.reply_not_kept", CONFLICT, "Câu trả lời của Idempotency-Key này không còn", "The answer to this Idempotency-Key is no longer kept";
     Unauthenticated = "access.unauthenticated", UNAUTHORIZED, "Chưa xác thực", "Not authenticated";
     TokenInvalid = "access.token_invalid", UNAUTHORIZED, "Mã truy cập không được chấp nhận", "The access token is not accepted";
     TokenExpired = "access.token_expired", UNAUTHORIZED, "Mã truy cập đã hết hạn", "The access token has expired";

@@ -216,7 +216,7 @@ async fn topics(
         store: dossiers::store::open(&stores.database, &stores.recorder),
         outbox: Arc::clone(&stores.outbox),
         audit: Arc::clone(&stores.audit),
-        replies: Arc::new(Replies::new(idempotency::store::open(&stores.database))),
+        replies: Arc::new(Replies::new(idempotency::store::open(&stores.database), settings.replies_in_memory())),
         recorder: Arc::clone(&stores.recorder),
         bodies: Arc::clone(&stores.bodies),
         keys: Arc::clone(&stores.keys),

@@ -9,6 +9,7 @@ mod catalogue;
 mod conversation;
 mod documents;
 mod edge;
+mod idempotency;
 mod limits;
 mod logs;
 mod portal_dvcqg;

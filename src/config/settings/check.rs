@@ -63,6 +63,18 @@ impl Settings {
             "Từ 24 đến 168.",
             "From 24 to 168.",
         );
+        must(
+            (1..=60).contains(&self.idempotency.memory_minutes),
+            "/idempotency/memory_minutes",
+            "Từ 1 đến 60.",
+            "From 1 to 60.",
+        );
+        must(
+            (65_536..=1 << 34).contains(&self.idempotency.memory_bytes),
+            "/idempotency/memory_bytes",
+            "Từ 65536 đến 17179869184.",
+            "From 65536 to 17179869184.",
+        );
         must(matches!(self.log.format.as_str(), "json" | "text"), "/log/format", "json hoặc text.", "json or text.");
         must(
             cards.iter().any(|card| card.name == self.portal.adapter),

@@ -124,7 +124,7 @@ section! { OutboxSettings {
     look_up_delay_ms: u32, credential_pause_ms: u32, most_lost_leases: u32, retry_delays_ms: Vec<u32>,
     retry_jitter_percent: u32, give_up_after_hours: u32, breaker: BreakerSettings,
 } }
-section! { IdempotencySettings { keep_hours: u32 } }
+section! { IdempotencySettings { keep_hours: u32, memory_minutes: u32, memory_bytes: u64 } }
 section! { DossierSettings { batch_items: usize, steps_per_request: usize, page_items: usize } }
 section! { PortalSettings { adapter: String } }
 section! { LogSettings { filter: String, format: String } }

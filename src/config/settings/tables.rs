@@ -8,6 +8,7 @@ use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 
 use super::{QuotaLine, Settings, listed_twice};
+use crate::access::idempotency::InMemory;
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
 use crate::dossiers::StatusMaps;
 use crate::telemetry::TraceSettings;
@@ -45,6 +46,13 @@ impl Settings {
             sample_percent: self.trace.sample_percent,
             timeout: Duration::from_millis(self.trace.timeout_ms),
             deployment: self.deployment.name.clone(),
+        }
+    }
+
+    pub fn replies_in_memory(&self) -> InMemory {
+        InMemory {
+            keep: Duration::from_secs(u64::from(self.idempotency.memory_minutes) * 60),
+            most_bytes: self.idempotency.memory_bytes,
         }
     }
 

@@ -1,7 +1,10 @@
 //! The store of kept answers: the first one stands, for each client and key.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use lienthong::access::idempotency::store::KeptReply;
+use lienthong::access::idempotency::{Admission, InMemory, KeyedReply, Replies};
 use lienthong::storage::StoreError;
 
 use super::writes::{at, key, reply};
@@ -77,7 +80,36 @@ async fn answers_that_are_old_are_forgotten_a_bounded_number_at_a_time(stores: S
     stores.replies.keep(reply("client", "k0")).await.unwrap();
 }
 
+async fn a_personal_answer_is_given_again_from_memory_and_then_it_is_said_that_it_is_gone(stores: Stores) {
+    let keep = Duration::from_millis(400);
+    let new = |store| Replies::new(store, InMemory { keep, most_bytes: 1_000_000 });
+    let (here, there) = (new(stores.replies.clone()), new(stores.beside().await.replies));
+    let first = KeyedReply { reply: b"{\"name\":\"personal\"}".to_vec(), ..reply("client", "k") };
+    let again =
+        async |replies: &Replies, fingerprint: [u8; 32]| match replies.admit("client", &key("k"), fingerprint).await {
+            Ok(Admission::First(_)) => Err("done again".to_owned()),
+            Ok(Admission::Replay(answer)) => {
+                let (status, replayed) = (answer.status().as_u16(), answer.headers()["idempotent-replayed"].clone());
+                assert_eq!((status, replayed.as_bytes()), (first.status, &b"true"[..]));
+                Ok(axum::body::to_bytes(answer.into_body(), 1000).await.unwrap().to_vec())
+            }
+            Err(problem) => Err(problem.code.as_str().to_owned()),
+        };
+    assert_eq!(again(&here, first.fingerprint).await, Err("done again".to_owned()), "nothing is kept yet");
+    here.keep_in_memory(first.clone()).await.unwrap();
+    assert_eq!(here.keep_in_memory(first.clone()).await, Err(StoreError::Conflict));
+    assert_eq!(again(&here, first.fingerprint).await, Ok(first.reply.clone()));
+    let not_kept = Err("idempotency.reply_not_kept".to_owned());
+    assert_eq!(again(&there, first.fingerprint).await, not_kept, "the memory is that of one replica");
+    assert_eq!(again(&here, [0xee; 32]).await, Err("idempotency.key_reused".to_owned()));
+    let stored = stores.replies.find("client", &key("k")).await.unwrap().unwrap();
+    assert_eq!((stored.status, stored.reply), (first.status, Vec::new()), "nothing personal is stored");
+    tokio::time::sleep(keep + Duration::from_millis(100)).await;
+    assert_eq!(again(&here, first.fingerprint).await, not_kept);
+}
+
 on_both_engines! {
+    a_personal_answer_is_given_again_from_memory_and_then_it_is_said_that_it_is_gone,
     an_answer_is_found_as_it_was_kept,
     a_second_answer_is_a_conflict_and_the_first_one_stands,
     the_same_key_of_another_client_is_another_key,

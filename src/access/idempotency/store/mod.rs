@@ -16,6 +16,7 @@ use crate::storage::{Database, StoreError};
 pub struct KeptReply {
     pub fingerprint: [u8; 32],
     pub status: u16,
+    /// Empty: it is not stored, but there was one.
     pub reply: Vec<u8>,
 }
 
