@@ -43,7 +43,7 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
         .layer(Extension(limits.body))
         // What it waits for below ends a little earlier, with an answer that says what it was.
         .layer(middleware::from_fn(move |request: Request, next: Next| {
-            time_budget::within(request_timeout - request_timeout / 20, next.run(request))
+            time_budget::within(request_timeout - request_timeout / 10, next.run(request))
         }))
         // A handler may not take longer than a caller waits; what it made durable stays durable.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))

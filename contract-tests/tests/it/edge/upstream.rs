@@ -106,12 +106,12 @@ async fn while_the_portal_fails_readers_are_told_at_once_and_soon_served_again()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_portal_longer_than_for_the_answer() {
-    let more = "http.request_timeout_ms = 800\nadapters.portal-dvcqg.http = { total_timeout_ms = 20000 }";
+    let more = "http.request_timeout_ms = 2000\nadapters.portal-dvcqg.http = { total_timeout_ms = 20000 }";
     let world = World::with(Settings::default(), more).await;
-    let slow = OperationFaults { delay_ms: (3000, 3000), ..OperationFaults::default() };
+    let slow = OperationFaults { delay_ms: (6000, 6000), ..OperationFaults::default() };
     world.sandbox.set_faults(FaultPlan::none().with(Operation::Catalogue, slow));
     let started = Instant::now();
     let refused = world.get("/v1/procedures/1.001612").await.refused(503, "upstream.unavailable");
-    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(3500), "{:?}", started.elapsed());
     assert_eq!(refused.json()["status"], json!(503));
 }
