@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod gateway;
+pub mod issuer;
 pub mod load;
 pub mod pace;
 pub mod port_suites;

@@ -1,5 +1,5 @@
-//! Who is calling: a token of ours, or the certificate of the connection. A verified token is remembered for a short while,
-//! never beyond its own end, and not beyond the next change of clients or credentials.
+//! Who is calling: a token of ours or of a configured issuer, or the certificate of the connection. A verified token is
+//! remembered for a short while, never beyond its own end, and not beyond the next change of clients or credentials.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use moka::sync::Cache;
 
 use super::certificate::PeerCertificate;
 use super::client::{Client, Scope};
-use super::register::Register;
+use super::issuers::{Issuer, Issuers};
+use super::register::{InForce, Register};
 use super::tokens::jwt::{Unacceptable, Unverified};
 use super::tokens::{Grant, TokenSettings};
 use crate::http::listener::Peer;
@@ -25,6 +26,7 @@ use crate::http::problem::{Code, Problem};
 pub struct Access {
     pub register: Arc<Register>,
     pub tokens: TokenSettings,
+    pub issuers: Arc<Issuers>,
     pub clock: Arc<dyn Clock>,
     /// By the token's digest.
     remembered: Cache<[u8; 32], Arc<Remembered>>,
@@ -79,11 +81,12 @@ impl Access {
     pub fn new(
         register: Arc<Register>,
         tokens: TokenSettings,
+        issuers: Arc<Issuers>,
         clock: Arc<dyn Clock>,
         remember_ms: i64,
         most_remembered: u64,
     ) -> Self {
-        Self { register, tokens, clock, remembered: Cache::new(most_remembered), remember_ms }
+        Self { register, tokens, issuers, clock, remembered: Cache::new(most_remembered), remember_ms }
     }
 
     async fn identify(&self, headers: &HeaderMap, certificate: Option<&PeerCertificate>) -> Result<Identity, Problem> {
@@ -137,18 +140,50 @@ impl Access {
         }
     }
 
+    /// By whoever the token says it is of: us, or an issuer that was configured.
     async fn verify(&self, token: &str) -> Result<Remembered, Problem> {
+        let read = Unverified::read(token).map_err(refused)?;
+        let issuer = read.claimed("iss").ok_or_else(|| refused(Unacceptable::Issuer))?;
+        if issuer == self.tokens.issuer {
+            return self.verify_own(&read).await;
+        }
+        let issuer = self.issuers.find(issuer).ok_or_else(|| refused(Unacceptable::Issuer))?;
+        self.verify_of(issuer, read).await
+    }
+
+    async fn verify_own(&self, token: &Unverified<'_>) -> Result<Remembered, Problem> {
         let now = self.clock.now();
-        let token = Unverified::read(token).map_err(refused)?;
         let mut in_force = self.register.in_force();
-        let mut verified = self.tokens.verify(&token, &in_force.token_keys, now);
+        let mut verified = self.tokens.verify(token, &in_force.token_keys, now);
         if verified == Err(Unacceptable::Key) {
             // Another replica may have made the key a moment ago.
             self.register.refresh_for_stranger().await;
             in_force = self.register.in_force();
-            verified = self.tokens.verify(&token, &in_force.token_keys, now);
+            verified = self.tokens.verify(token, &in_force.token_keys, now);
         }
-        let grant: Grant = verified.map_err(refused)?;
+        self.admit(&in_force, verified.map_err(refused)?, now)
+    }
+
+    async fn verify_of(&self, issuer: &Issuer, token: Unverified<'_>) -> Result<Remembered, Problem> {
+        let said = issuer.verify(token, &*self.clock, self.tokens.skew_ms).await.map_err(refused)?;
+        let mut in_force = self.register.in_force();
+        if in_force.owner(&said.proof).is_none() {
+            // It may have been added a moment ago.
+            self.register.refresh_for_stranger().await;
+            in_force = self.register.in_force();
+        }
+        let Some((client_id, credential)) = in_force.owner(&said.proof).cloned() else {
+            // Not by whom: a subject may be a person. Whoever has the token can read it there.
+            let claim = issuer.client_claim();
+            tracing::warn!(issuer = issuer.url(), claim, "a good token of an issuer names no client of the register");
+            return Err(Problem::new(Code::SubjectUnknown));
+        };
+        let (scopes, expires_at, certificate) = (said.scopes, said.expires_at, said.certificate);
+        self.admit(&in_force, Grant { client_id, credential, scopes, expires_at, certificate }, self.clock.now())
+    }
+
+    /// The client of a verified token, if it and its credential are good: never more than it may do itself.
+    fn admit(&self, in_force: &InForce, grant: Grant, now: Timestamp) -> Result<Remembered, Problem> {
         let Some((client, credential)) = in_force.with_credential(&grant.client_id, grant.credential, now) else {
             return Err(Problem::new(Code::TokenRevoked));
         };
@@ -173,5 +208,9 @@ fn unauthenticated() -> Problem {
 /// What is wrong is for the operator; a stranger learns only that it is not accepted.
 fn refused(reason: Unacceptable) -> Problem {
     tracing::debug!(%reason, "a token was refused");
-    Problem::new(if reason == Unacceptable::Expired { Code::TokenExpired } else { Code::TokenInvalid })
+    match reason {
+        Unacceptable::Expired => Problem::new(Code::TokenExpired),
+        Unacceptable::KeysAway(after) => Problem::new(Code::IssuerUnavailable).retry_after(after),
+        _ => Problem::new(Code::TokenInvalid),
+    }
 }

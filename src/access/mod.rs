@@ -5,6 +5,7 @@ mod authenticate;
 mod certificate;
 pub mod client;
 pub mod idempotency;
+pub mod issuers;
 pub mod oauth;
 pub mod public_key;
 pub mod quotas;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::client::Proof;
 
 /// Members that only private and secret keys have (RFC 7518, section 6).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(super) const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The public key in a JWK that someone handed in, without anything else that was in it: the same key is the same text,
 /// whatever it was called.
@@ -52,7 +52,7 @@ pub(super) fn verifying(text: &str) -> Option<(&'static [Algorithm], DecodingKey
 }
 
 /// What a key of this type signs with; `None` for types that are not accepted.
-fn algorithms_of(key: &Jwk) -> Option<&'static [Algorithm]> {
+pub(super) fn algorithms_of(key: &Jwk) -> Option<&'static [Algorithm]> {
     match &key.algorithm {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Some(&[Algorithm::ES256]),
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => Some(&[Algorithm::ES384]),
@@ -83,7 +83,7 @@ fn is_for_signatures(said: &CommonParameters, algorithms: &[Algorithm]) -> Resul
 }
 
 /// Whether the numbers are a key at all, and a long enough one.
-fn is_sound(key: &AlgorithmParameters) -> Result<(), Message> {
+pub(super) fn is_sound(key: &AlgorithmParameters) -> Result<(), Message> {
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
     match key {
         AlgorithmParameters::RSA(key) => {

@@ -68,9 +68,14 @@ impl InForce {
         Some((&known.client, held))
     }
 
+    /// Whose proof this is or was: the client's id and the credential's.
+    pub fn owner(&self, proof: &Proof) -> Option<&(String, Uuid)> {
+        self.by_proof.get(proof)
+    }
+
     /// Whose proof this is, if it is good.
     pub fn by_proof(&self, proof: &Proof, now: Timestamp) -> Option<(&Arc<Client>, &Credential)> {
-        let (id, credential) = self.by_proof.get(proof)?;
+        let (id, credential) = self.owner(proof)?;
         self.with_credential(id, *credential, now)
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Failure;
 use crate::config::{Loaded, Mistake};
 
-pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     let width = loaded.values.iter().map(|value| value.key.len()).max().unwrap_or(0).min(60);
     let mut out = std::io::stdout().lock();
     for value in &loaded.values {
@@ -16,6 +16,15 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     }
     // What the settings name must be usable, too.
     crate::wiring::tls(&loaded.settings)?;
+    // An issuer that is away is no mistake of the configuration: it is told, and no more.
+    for (url, keys) in crate::wiring::issuers(&loaded.settings)?.try_all().await {
+        match keys {
+            Ok(keys) => {
+                let _ = writeln!(out, "# {url}: {} khóa dùng được / usable keys; {:?}", keys.len(), keys.left_out);
+            }
+            Err(reason) => eprintln!("CẢNH BÁO / WARNING: {url}: chưa có khóa / no keys: {reason}"),
+        }
+    }
     Ok(())
 }
 

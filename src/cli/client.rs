@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Failure;
 use crate::access::administer::{Added, NewProof, Refused, is_sound_id};
 use crate::access::client::{Client, Credential, Proof, Scope};
+use crate::access::issuers::MOST_SUBJECT_BYTES;
 use crate::access::{PeerCertificate, public_key};
 use crate::config::Loaded;
 use crate::storage::hex;
@@ -68,17 +69,22 @@ pub(super) enum Command {
 
 /// Without any of these a secret is made.
 #[derive(Args)]
-#[group(multiple = false)]
 pub(super) struct ProofOptions {
     /// Tệp JWK công khai, cho private_key_jwt / A file with a public JWK
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_name", "subject"])]
     jwk: Option<PathBuf>,
     /// Tệp chứng thư PEM, cho TLS hai chiều / A file with a certificate (PEM)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_name", "subject"])]
     certificate: Option<PathBuf>,
     /// Tên DNS trong chứng thư / A DNS name in the certificate
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "subject")]
     certificate_name: Option<String>,
+    /// Máy chủ cấp mã của tỉnh, một trong [[access.issuers]] / One of the configured issuers of tokens
+    #[arg(long, value_name = "URL", requires = "subject")]
+    issuer: Option<String>,
+    /// Tên của hệ thống trong mã của máy chủ đó / What its tokens call this client (client_claim)
+    #[arg(long, value_name = "SUBJECT", requires = "issuer")]
+    subject: Option<String>,
 }
 
 pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failure> {
@@ -111,7 +117,7 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
                 )
                 .into());
             }
-            let added = administration.add(client, proof.read()?).await.map_err(explain)?;
+            let added = administration.add(client, proof.read(loaded)?).await.map_err(explain)?;
             println!("Đã thêm / added: {id}");
             print_added(loaded, id, &added);
             Ok(())
@@ -140,7 +146,7 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
         }
         Command::Rotate { id, overlap_hours, keep_others, proof } => {
             let overlap_ms = (!keep_others).then_some(i64::from(*overlap_hours) * 3_600_000);
-            let added = administration.rotate(id, proof.read()?, overlap_ms).await.map_err(explain)?;
+            let added = administration.rotate(id, proof.read(loaded)?, overlap_ms).await.map_err(explain)?;
             print_added(loaded, id, &added);
             if !keep_others {
                 println!(
@@ -163,7 +169,7 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
 }
 
 impl ProofOptions {
-    fn read(&self) -> anyhow::Result<NewProof> {
+    fn read(&self, loaded: &Loaded) -> anyhow::Result<NewProof> {
         let text = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("{}", path.display()));
         if let Some(path) = &self.jwk {
             let key =
@@ -176,11 +182,30 @@ impl ProofOptions {
             })?;
             return Ok(NewProof::Own(Proof::Certificate(PeerCertificate::of(&certificate).thumbprint())));
         }
+        if let (Some(issuer), Some(subject)) = (&self.issuer, &self.subject) {
+            return Ok(NewProof::Own(subject_of(loaded, issuer, subject)?));
+        }
         Ok(match &self.certificate_name {
             Some(name) => NewProof::Own(Proof::CertificateName(name.to_ascii_lowercase())),
             None => NewProof::Secret,
         })
     }
+}
+
+fn subject_of(loaded: &Loaded, issuer: &str, subject: &str) -> anyhow::Result<Proof> {
+    let configured: Vec<&str> = loaded.settings.access.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
+    if !configured.contains(&issuer) {
+        let known = configured.join(" ");
+        return Err(anyhow!(
+            "không có máy chủ {issuer} trong [[access.issuers]], chỉ có / no such issuer there, only: {known}"
+        ));
+    }
+    if subject.is_empty() || subject.len() > MOST_SUBJECT_BYTES || subject.chars().any(char::is_control) {
+        return Err(anyhow!(
+            "--subject: 1 đến {MOST_SUBJECT_BYTES} byte, không có ký tự điều khiển / 1 to {MOST_SUBJECT_BYTES} bytes, no control characters"
+        ));
+    }
+    Ok(Proof::Subject { issuer: issuer.to_owned(), subject: subject.to_owned() })
 }
 
 fn read_all<T: Scalar>(option: &str, texts: &[String]) -> anyhow::Result<Vec<T>> {

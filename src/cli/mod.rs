@@ -77,7 +77,7 @@ pub fn run() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::Serve => serve::run(&load(&arguments)?).await,
             Command::Sandbox(options) => sandbox::run(options).await,
-            Command::CheckConfig => check_config::run(&load(&arguments)?),
+            Command::CheckConfig => check_config::run(&load(&arguments)?).await,
             Command::Migrate => migrate::run(&load(&arguments)?).await,
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,

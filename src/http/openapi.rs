@@ -42,7 +42,8 @@ impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scopes = Scopes::from_iter(Scope::ALL.iter().map(|scope| (scope.as_str(), scope.vietnamese())));
         let flow = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes));
-        let description = "Mã truy cập lấy từ /oauth/token. / An access token from /oauth/token.";
+        let description = "Mã truy cập lấy từ /oauth/token, hoặc từ máy chủ cấp mã của tỉnh. / An access token from /oauth/token, or of \
+                           the province's own issuer.";
         let components = document.components.get_or_insert_default();
         let token = SecurityScheme::OAuth2(OAuth2::with_description([flow], description));
         components.add_security_scheme("accessToken", token);

@@ -54,6 +54,8 @@ codes! {
     TokenInvalid = "access.token_invalid", UNAUTHORIZED, "Mã truy cập không được chấp nhận", "The access token is not accepted";
     TokenExpired = "access.token_expired", UNAUTHORIZED, "Mã truy cập đã hết hạn", "The access token has expired";
     TokenRevoked = "access.token_revoked", UNAUTHORIZED, "Mã truy cập đã bị thu hồi", "The access token was revoked";
+    SubjectUnknown = "access.subject_unknown", UNAUTHORIZED, "Mã truy cập không thuộc hệ thống nào", "The access token belongs to no client";
+    IssuerUnavailable = "access.issuer_unavailable", SERVICE_UNAVAILABLE, "Máy chủ cấp mã truy cập không trả lời", "The issuer of the access token does not answer";
     CertificateUnknown = "access.certificate_unknown", UNAUTHORIZED, "Chứng thư không thuộc hệ thống nào", "The certificate belongs to no client";
     ScopeMissing = "access.scope_missing", FORBIDDEN, "Thiếu quyền", "A scope is missing";
     ProcedureNotAllowed = "access.procedure_not_allowed", FORBIDDEN, "Không được phép gửi thủ tục này", "This procedure is not allowed";
@@ -197,7 +199,9 @@ impl IntoResponse for Problem {
         }
         let challenge = match self.code {
             Code::Unauthenticated | Code::CertificateUnknown => Some("Bearer"),
-            Code::TokenInvalid | Code::TokenExpired | Code::TokenRevoked => Some("Bearer error=\"invalid_token\""),
+            Code::TokenInvalid | Code::TokenExpired | Code::TokenRevoked | Code::SubjectUnknown => {
+                Some("Bearer error=\"invalid_token\"")
+            }
             _ => None,
         };
         if let Some(challenge) = challenge {

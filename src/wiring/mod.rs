@@ -26,6 +26,7 @@ pub use stores::{DATABASE, Stores, migrate, postgres_settings};
 
 use crate::access::Access;
 use crate::access::idempotency::{self, Replies};
+use crate::access::issuers::Issuers;
 use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
 use crate::access::quotas::{Quotas, Shared, SharedSettings};
 use crate::access::register::Register;
@@ -133,7 +134,9 @@ impl Gateway {
         let lead = tokio::spawn(leader.run(stopped.clone()));
         let register = Arc::clone(&topics.access.register);
         let watch = tokio::spawn(register.watch(Duration::from_millis(settings.access.refresh_ms), stopped.clone()));
-        let mut tasks = vec![serve, deliver, lead, watch];
+        let issuers = Arc::clone(&topics.access.issuers);
+        let look = tokio::spawn(issuers.watch(settings.issuer_key_limits().fresh, stopped.clone()));
+        let mut tasks = vec![serve, deliver, lead, watch, look];
         if let Some(tls) = tls {
             let every = Duration::from_millis(settings.server.tls.reload_ms);
             tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
@@ -201,6 +204,7 @@ async fn topics(
             lifetime_ms: i64::from(settings.access.token_lifetime_s) * 1000,
             skew_ms: i64::from(settings.access.clock_skew_s) * 1000,
         },
+        Arc::new(issuers(settings)?),
         Arc::clone(clock),
         settings.access.remember_token_ms.into(),
         settings.access.remembered_tokens,
@@ -305,6 +309,11 @@ fn worker(
         bell: stores.bell.clone(),
         in_flight: InFlight::default(),
     }))
+}
+
+/// The issuers of the configuration.
+pub fn issuers(settings: &Settings) -> anyhow::Result<Issuers> {
+    Issuers::new(settings.issuer_terms(), settings.issuer_key_limits()).context("access.issuers")
 }
 
 fn shared_quotas(settings: &Settings) -> anyhow::Result<Option<Shared>> {

@@ -106,6 +106,11 @@ where
         counter!(CACHE_ANSWERS.name, "cache" => self.name, "answer" => answer).increment(1);
     }
 
+    /// Keeps what was learnt otherwise than by [`Self::get`].
+    pub async fn put(&self, key: K, value: T) {
+        self.kept.insert(key, Entry::new(Some(value))).await;
+    }
+
     /// Forgets what is kept of this key: the next one to want it asks.
     pub async fn forget(&self, key: &K) {
         self.kept.invalidate(key).await;

@@ -1,6 +1,8 @@
 //! Reading a compact JWT (RFC 7519, RFC 7515) that a stranger sent. Nothing in it is believed before its signature was
 //! checked with a key that was chosen without it; `jku`, `jwk`, `x5u` and `x5c` are never looked at.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
@@ -11,7 +13,8 @@ use crate::http::json;
 
 /// Longer tokens are refused unread.
 pub const MOST_BYTES: usize = 8192;
-const MOST_KID_BYTES: usize = 200;
+/// So are longer key ids.
+pub const MOST_KID_BYTES: usize = 200;
 
 /// Why a token is not accepted. Told to operators, not to the caller, unless it helps an honest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,9 @@ pub enum Unacceptable {
     Algorithm,
     #[error("no key of this id")]
     Key,
+    /// Nobody can tell now; perhaps after this.
+    #[error("the keys of its issuer are not to be had")]
+    KeysAway(Duration),
     #[error("the signature does not verify")]
     Signature,
     #[error("a claim is missing or of the wrong type")]
@@ -139,6 +145,13 @@ impl Claims {
             }
         }
         Ok(())
+    }
+
+    /// The thumbprint of the certificate that it is bound to (RFC 8705). Bound to anything else it is worth nothing here.
+    pub fn bound_certificate(&self) -> Result<Option<String>, Unacceptable> {
+        let Some(bound) = self.0.get("cnf") else { return Ok(None) };
+        let thumbprint = bound.as_object().filter(|bound| bound.len() == 1).and_then(|bound| bound.get("x5t#S256"));
+        thumbprint.and_then(Value::as_str).map(|text| Some(text.to_owned())).ok_or(Unacceptable::Claims)
     }
 
     pub fn expires_at(&self) -> Result<Timestamp, Unacceptable> {

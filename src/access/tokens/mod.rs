@@ -86,16 +86,12 @@ impl Grant {
         if text("sub")? != text("client_id")? {
             return Err(Unacceptable::Claims);
         }
-        let certificate = match claims.get("cnf") {
-            None => None,
-            Some(cnf) => Some(cnf["x5t#S256"].as_str().ok_or(Unacceptable::Claims)?.to_owned()),
-        };
         Ok(Self {
             client_id: text("client_id")?.to_owned(),
             credential: text("credential")?.parse().map_err(|_| Unacceptable::Claims)?,
             scopes: read_scopes(text("scope")?),
             expires_at: claims.expires_at()?,
-            certificate,
+            certificate: claims.bound_certificate()?,
         })
     }
 }

@@ -122,6 +122,7 @@ impl Settings {
         must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
         self.check_engine(&mut must);
         self.check_access(&mut must);
+        self.check_issuers(&mut must);
         self.check_quotas(cards, &mut must);
         self.check_trace(&mut must);
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();

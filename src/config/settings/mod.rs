@@ -1,6 +1,7 @@
 //! The core's settings as types. A value that cannot be used is a mistake here, not a surprise later.
 
 mod check;
+mod check_issuers;
 mod tables;
 
 use deserr::Deserr;
@@ -84,7 +85,18 @@ section! { TlsSettings {
 } }
 section! { AccessSettings {
     token_lifetime_s: u32, token_key_days: u32, token_key_lead_s: u32, clock_skew_s: u32, remember_token_ms: u32,
-    remembered_tokens: u64, refresh_ms: u64,
+    remembered_tokens: u64, refresh_ms: u64, issuer_keys: IssuerKeySettings,
+    #[deserr(default)] issuers: Vec<IssuerSettings>,
+} }
+section! { IssuerKeySettings {
+    fresh_ms: u64, keep_ms: u64, least_interval_ms: u64, timeout_ms: u64, most_bytes: usize, most_keys: usize,
+} }
+section! { IssuerSettings {
+    url: String, algorithms: Vec<String>,
+    #[deserr(default)] audience: String,
+    #[deserr(default = vec!["at+jwt".to_owned(), "JWT".to_owned()])] token_types: Vec<String>,
+    #[deserr(default = "sub".to_owned())] client_claim: String,
+    #[deserr(default = "scope".to_owned())] scope_claim: String,
 } }
 section! { QuotaSettings {
     all: QuotaLine, client: QuotaLine, token: QuotaLine,

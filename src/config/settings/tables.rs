@@ -9,6 +9,7 @@ use lienthong_domain::invalid::{InvalidFields, Refusal};
 
 use super::{QuotaLine, Settings, listed_twice};
 use crate::access::idempotency::InMemory;
+use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
 use crate::dossiers::StatusMaps;
 use crate::telemetry::TraceSettings;
@@ -53,6 +54,32 @@ impl Settings {
         InMemory {
             keep: Duration::from_secs(u64::from(self.idempotency.memory_minutes) * 60),
             most_bytes: self.idempotency.memory_bytes,
+        }
+    }
+
+    /// What is accepted of other issuers.
+    pub fn issuer_terms(&self) -> Vec<Terms> {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let terms = self.access.issuers.iter().map(|issuer| Terms {
+            url: issuer.url.clone(),
+            audience: given(&issuer.audience).unwrap_or_else(|| self.server.public_url.clone()),
+            algorithms: issuer.algorithms.iter().filter_map(|name| name.parse().ok()).collect(),
+            token_types: issuer.token_types.clone(),
+            client_claim: issuer.client_claim.clone(),
+            scope_claim: given(&issuer.scope_claim),
+        });
+        terms.collect()
+    }
+
+    pub fn issuer_key_limits(&self) -> KeyLimits {
+        let keys = &self.access.issuer_keys;
+        KeyLimits {
+            fresh: Duration::from_millis(keys.fresh_ms),
+            keep: Duration::from_millis(keys.keep_ms),
+            least_interval: Duration::from_millis(keys.least_interval_ms),
+            timeout: Duration::from_millis(keys.timeout_ms),
+            most_bytes: keys.most_bytes,
+            most_keys: keys.most_keys,
         }
     }
 

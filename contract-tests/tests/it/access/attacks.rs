@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::forge::{Forge, changed, with_raw};
+use super::forge::{Forge, changed, credential_of, with_raw};
 use super::shapes::{malformed, tampered};
 use super::{Pair, compact, encode};
 use crate::support::{Answer, World, dossier, dossier_path};
@@ -20,38 +20,58 @@ use crate::support::{Answer, World, dossier, dossier_path};
 const CODE: &str = "H15.50-261121-0001";
 
 pub(super) const INVALID: &str = "access.token_invalid";
-const EXPIRED: &str = "access.token_expired";
+pub(super) const EXPIRED: &str = "access.token_expired";
 const REVOKED: &str = "access.token_revoked";
 
 /// What it is, the token, and the code of its refusal.
 pub(super) type Attack = (String, String, &'static str);
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::print_stdout, reason = "the table is the evidence")]
 async fn no_token_but_an_honest_one_is_accepted() {
     let world = World::start().await;
     let forge = Forge::beside(&world.deployment).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let attacks = [
-        other_algorithms(&forge),
-        public_key_as_secret(&forge),
-        key_ids(&forge),
-        keys_in_the_header(&forge, &listener),
-        headers(&forge),
-        audiences_and_issuers(&forge),
-        times(&forge),
-        twice(&forge),
-        clients(&forge),
+        forged(&forge, &listener),
+        clients(&forge, credential_of(&world.deployment, WARD).await),
         of_another_gateway(&forge).await,
-        malformed(&forge),
-        tampered(&forge),
     ]
     .concat();
     assert!(attacks.len() > 150, "only {} attacks", attacks.len());
 
+    let told = refusals(&world, &attacks).await;
+    assert_eq!(told.len(), 3, "a stranger learns that it is not accepted, is over, or was revoked: {told:?}");
+    let asked = listener.accept().map_err(|error| error.kind()).map(|(_, from)| from);
+    assert_eq!(asked, Err(ErrorKind::WouldBlock), "someone looked where a token said");
+    world.nothing_happened("attacks").await;
+    accepts_honest_ones(&world, &forge).await;
+    let put = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(forge.honest()).json(&dossier("received"));
+    Answer::of(put).await.is(202);
+}
+
+/// What can be tried on any issuer's tokens. The listener is an address that some of them name.
+pub(super) fn forged(forge: &Forge, listener: &TcpListener) -> Vec<Attack> {
+    [
+        other_algorithms(forge),
+        public_key_as_secret(forge),
+        key_ids(forge),
+        keys_in_the_header(forge, listener),
+        headers(forge),
+        audiences_and_issuers(forge),
+        times(forge),
+        twice(forge),
+        malformed(forge),
+        tampered(forge),
+    ]
+    .concat()
+}
+
+/// What was told of each attack, each thing once. All are refused with their code, and nothing of a token is repeated.
+#[allow(clippy::print_stdout, reason = "the table is the evidence")]
+pub(super) async fn refusals(world: &World, attacks: &[Attack]) -> Vec<Value> {
     let (mut wrong, mut told) = (Vec::new(), Vec::new());
-    for (name, token, code) in &attacks {
+    for (name, token, code) in attacks {
         let put = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(token).json(&dossier("received"));
         let answer = Answer::of(put).await;
         let mut problem = answer.json();
@@ -70,18 +90,14 @@ async fn no_token_but_an_honest_one_is_accepted() {
         }
     }
     assert_eq!(wrong, [""; 0]);
-    assert_eq!(told.len(), 3, "a stranger learns that it is not accepted, is over, or was revoked: {told:?}");
-    let asked = listener.accept().map_err(|error| error.kind()).map(|(_, from)| from);
-    assert_eq!(asked, Err(ErrorKind::WouldBlock), "someone looked where a token said");
-    world.nothing_happened("attacks").await;
+    told
+}
 
-    for (name, token) in honest(&forge) {
+pub(super) async fn accepts_honest_ones(world: &World, forge: &Forge) {
+    for (name, token) in honest(forge) {
         let answer = Answer::of(world.request(Method::GET, "/v1/dossiers").bearer_auth(token)).await;
-        println!("{name:64} {}", answer.status);
         assert_eq!(answer.status, 200, "{name}: {answer:?}");
     }
-    let put = world.request(Method::PUT, &dossier_path(CODE)).bearer_auth(forge.honest()).json(&dossier("received"));
-    Answer::of(put).await.is(202);
 }
 
 /// The encoded parts, and every text in what they encode.
@@ -129,7 +145,7 @@ fn other_algorithms(forge: &Forge) -> Vec<Attack> {
 }
 
 fn public_key_as_secret(forge: &Forge) -> Vec<Attack> {
-    let jwk = serde_json::to_value(&forge.key.public).unwrap();
+    let jwk = serde_json::to_value(&forge.public).unwrap();
     let half = |name: &str| super::decode(jwk[name].as_str().unwrap()).unwrap();
     let point = [vec![4], half("x"), half("y")].concat();
     // SubjectPublicKeyInfo of a P-256 key, up to its point.
@@ -146,7 +162,7 @@ fn public_key_as_secret(forge: &Forge) -> Vec<Attack> {
         ("its x", half("x")),
         ("its DER form", der),
         ("its PEM form", pem.into_bytes()),
-        ("its kid", forge.key.kid.clone().into_bytes()),
+        ("its kid", forge.kid.clone().into_bytes()),
         ("nothing", Vec::new()),
     ] {
         let secret = EncodingKey::from_secret(&secret);
@@ -166,7 +182,7 @@ fn public_key_as_secret(forge: &Forge) -> Vec<Attack> {
 
 fn key_ids(forge: &Forge) -> Vec<Attack> {
     let mut attacks = vec![("kid missing".to_owned(), forge.with_header(&json!({ "kid": null })))];
-    let kid = &forge.key.kid;
+    let kid = &forge.kid;
     for (name, other) in [
         ("unknown", "0".repeat(43)),
         ("empty", String::new()),
@@ -203,8 +219,7 @@ fn keys_in_the_header(forge: &Forge, listener: &TcpListener) -> Vec<Attack> {
         ("x5c", json!({ "x5c": [STANDARD_NO_PAD.encode(stranger.public_text())] })),
         ("all of them", json!({ "jwk": stranger.public, "jku": address, "x5u": address, "x5c": ["MIIB"] })),
     ] {
-        for (under, kid) in [("our kid", json!(forge.key.kid)), ("its own kid", json!("mine")), ("no kid", Value::Null)]
-        {
+        for (under, kid) in [("our kid", json!(forge.kid)), ("its own kid", json!("mine")), ("no kid", Value::Null)] {
             let header = changed(changed(forge.header(), &member), &json!({ "kid": kid }));
             let token = stranger.sign(&header.to_string(), &forge.claims().to_string());
             attacks.push((format!("a stranger's key in {name}, under {under}"), token));
@@ -239,9 +254,8 @@ fn headers(forge: &Forge) -> Vec<Attack> {
 }
 
 fn audiences_and_issuers(forge: &Forge) -> Vec<Attack> {
-    let ours = &forge.issuer;
     let mut attacks = Vec::new();
-    for name in ["aud", "iss"] {
+    for (name, ours) in [("aud", &forge.audience), ("iss", &forge.issuer)] {
         attacks.push((format!("{name} missing"), forge.with_claims(&json!({ name: null }))));
         for (what, value) in [
             ("another's", json!("https://other.example")),
@@ -260,10 +274,10 @@ fn audiences_and_issuers(forge: &Forge) -> Vec<Attack> {
         }
         attacks.push((format!("{name} is null"), forge.with_raw_claim(name, "null")));
     }
-    attacks.push(("iss is a list with ours".into(), forge.with_claims(&json!({ "iss": [ours] }))));
+    attacks.push(("iss is a list with ours".into(), forge.with_claims(&json!({ "iss": [forge.issuer] }))));
     attacks.push((
         "aud is the token endpoint".into(),
-        forge.with_claims(&json!({ "aud": format!("{ours}/oauth/token") })),
+        forge.with_claims(&json!({ "aud": format!("{}/oauth/token", forge.audience) })),
     ));
     all(attacks, INVALID)
 }
@@ -325,7 +339,7 @@ fn twice(forge: &Forge) -> Vec<Attack> {
     all(attacks, INVALID)
 }
 
-fn clients(forge: &Forge) -> Vec<Attack> {
+fn clients(forge: &Forge, other_credential: Uuid) -> Vec<Attack> {
     let mut attacks = Vec::new();
     for (name, changes) in [
         ("sub is another client than client_id", json!({ "sub": WARD })),
@@ -345,7 +359,7 @@ fn clients(forge: &Forge) -> Vec<Attack> {
         ("an unknown client", json!({ "sub": "nobody", "client_id": "nobody" })),
         ("a client in other letters", json!({ "sub": "Province", "client_id": "Province" })),
         ("a client with SQL", json!({ "sub": "x' OR '1'='1", "client_id": "x' OR '1'='1" })),
-        ("the credential of another client", json!({ "credential": forge.other_credential })),
+        ("the credential of another client", json!({ "credential": other_credential })),
         ("another client with this credential", json!({ "sub": WARD, "client_id": WARD })),
         ("an unknown credential", json!({ "credential": Uuid::now_v7() })),
     ] {
@@ -360,7 +374,7 @@ async fn of_another_gateway(forge: &Forge) -> Vec<Attack> {
     let gateway = deployment.start().await.unwrap();
     let other = Forge::beside(&deployment).await;
     gateway.stop().await;
-    let ours = |token: &Value| changed(token.clone(), &json!({ "kid": forge.key.kid })).to_string();
+    let ours = |token: &Value| changed(token.clone(), &json!({ "kid": forge.kid })).to_string();
     all(
         vec![
             ("of another gateway", other.sign(other.header().to_string(), forge.claims().to_string())),
@@ -375,7 +389,10 @@ fn honest(forge: &Forge) -> Vec<(&'static str, String)> {
     let within = forge.now + forge.skew - 5;
     vec![
         ("honest", forge.honest()),
-        ("aud is a list that has ours", forge.with_claims(&json!({ "aud": ["https://other.example", forge.issuer] }))),
+        (
+            "aud is a list that has ours",
+            forge.with_claims(&json!({ "aud": ["https://other.example", forge.audience] })),
+        ),
         ("nbf within the skew", forge.with_claims(&json!({ "nbf": within }))),
         ("iat within the skew", forge.with_claims(&json!({ "iat": within }))),
         ("without iat", forge.with_claims(&json!({ "iat": null }))),

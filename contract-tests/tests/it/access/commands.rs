@@ -303,3 +303,41 @@ async fn a_key_proves_one_client_and_after_its_end_another() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_of_a_configured_issuer_is_added_shown_and_nobody_elses() {
+    let url = "http://127.0.0.1:1/realms/tinh";
+    let more = format!("access.issuers = [{{ url = {url:?}, algorithms = [\"RS256\"] }}]");
+    let world = World::with(lienthong_sandbox::Settings::default(), &more).await;
+    let before = everything(&world).await;
+    let long = "s".repeat(256);
+    for (issuer, subject, vietnamese, english) in [
+        ("http://127.0.0.1:1/realms/tinh/", "s", "trong [[access.issuers]]", url),
+        ("https://sso.h15.example", "s", "trong [[access.issuers]]", "no such issuer there"),
+        (url, "", "--subject: 1 đến 255 byte", "no control characters"),
+        (url, "a\nb", "--subject: 1 đến 255 byte", "no control characters"),
+        (url, &long, "--subject: 1 đến 255 byte", "1 to 255 bytes"),
+    ] {
+        let arguments = [&NEW[..], &["--issuer", issuer, "--subject", subject]].concat();
+        Printed::of(&world, &arguments).await.refused(vietnamese, english);
+    }
+    for half in
+        [&["--issuer", url][..], &["--subject", "s"], &["--issuer", url, "--subject", "s", "--certificate-name", "x"]]
+    {
+        assert_eq!(Printed::of(&world, &[&NEW[..], half].concat()).await.code, Some(2), "{half:?}");
+    }
+    assert_eq!(everything(&world).await, before, "something was added");
+
+    let subject = ["--issuer", url, "--subject", "Dịch vụ 1"];
+    let printed = Printed::of(&world, &[&NEW[..], &subject].concat()).await.done();
+    assert!(!printed.text.contains("client_secret"), "{}", printed.text);
+    let shown = Printed::of(&world, &["show", "one-stop"]).await.done().text;
+    assert!(shown.contains(&format!("Dịch vụ 1 @ {url}")), "{shown}");
+    let second = ["add", "second", "--name", "x", "--agency", "H15"];
+    let refused = Printed::of(&world, &[&second[..], &subject].concat()).await;
+    refused.refused("Hệ thống one-stop đang dùng", "Client one-stop is using this very proof");
+    assert!(
+        !Value::from(recorded(&world).await).to_string().contains("Dịch vụ 1"),
+        "the audit log names clients by their ids"
+    );
+}

@@ -6,6 +6,10 @@ mod bearer;
 mod commands;
 mod edges;
 mod forge;
+mod issuer_attacks;
+mod issuer_documents;
+mod issuer_keys;
+mod issuers;
 mod keys;
 mod matrix;
 mod public_keys;
@@ -100,14 +104,14 @@ async fn scoped_token(world: &World, id: &str, secret: &str, scope: &str) -> Str
 }
 
 /// A key pair of somebody's own.
-struct Pair {
+pub(crate) struct Pair {
     algorithm: Algorithm,
     private: EncodingKey,
-    public: Jwk,
+    pub(crate) public: Jwk,
 }
 
 impl Pair {
-    fn make(algorithm: Algorithm) -> Self {
+    pub(crate) fn make(algorithm: Algorithm) -> Self {
         let random = SystemRandom::new();
         let ec = |kind| EncodingKey::from_ec_der(EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap().as_ref());
         let private = match algorithm {
@@ -130,7 +134,7 @@ impl Pair {
         serde_json::to_string(&self.public).unwrap()
     }
 
-    fn sign(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         compact(header, claims, &self.private, self.algorithm)
     }
 }

@@ -5,20 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
 use lienthong::wiring::Gateway;
 use lienthong_contract_tests::authority::{Authority, Signed};
 use lienthong_contract_tests::gateway::{Deployment, PROVINCE};
+use lienthong_contract_tests::issuer as identity_provider;
+use lienthong_domain::time::{Clock, SystemClock};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SerialNumber, date_time_ymd};
 use reqwest::{Certificate, Client, Identity};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::access::Pair;
 use crate::support::{Answer, dossier, dossier_path};
 
 const CODE: &str = "H15.50-261121-0001";
 
 fn certificate_for(authority: &Authority, name: &str, serial: u64) -> Signed {
     authority.sign(|params| as_client(params, name, serial)).unwrap()
+}
+
+/// SHA-256 of its DER form, as tokens name it.
+fn thumbprint(signed: &Signed) -> String {
+    let lines = signed.certificate.lines().filter(|line| !line.starts_with('-'));
+    let der = STANDARD.decode(lines.collect::<String>()).unwrap();
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, &der))
 }
 
 fn as_client(params: &mut CertificateParams, name: &str, serial: u64) {
@@ -36,8 +50,13 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// `more` is TOML laid over the test's configuration.
+    async fn with(more: &str) -> Self {
         let authority = Authority::new().unwrap();
-        let deployment = Deployment::new("http://127.0.0.1:1", "").unwrap();
+        let deployment = Deployment::new("http://127.0.0.1:1", more).unwrap();
         authority.equip(&deployment, "reload_ms = 20\nhandshake_timeout_ms = 1000").unwrap();
         let gateway = deployment.start().await.unwrap();
         Self { authority, deployment, gateway }
@@ -156,6 +175,36 @@ async fn a_token_got_by_a_certificate_is_worth_nothing_without_it() {
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let free = access_token(request.body("grant_type=client_credentials").send().await.unwrap()).await;
     world.list(&world.client(None), Some(&free)).await.is(200);
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_an_issuer_bound_to_a_certificate_is_worth_nothing_without_it() {
+    let (issuer, pair) = (identity_provider::Issuer::start().await.unwrap(), Pair::make(Algorithm::ES256));
+    let mut key = serde_json::to_value(&pair.public).unwrap();
+    key["kid"] = json!("key-1");
+    issuer.publishes(&[key]);
+    let url = issuer.url();
+    let world = World::with(&format!("access.issuers = [{{ url = {url:?}, algorithms = [\"ES256\"] }}]")).await;
+    world.add("one-stop", &["--issuer", &url, "--subject", "one-stop"]).await;
+    let (own, other) =
+        (certificate_for(&world.authority, "own.example", 1), certificate_for(&world.authority, "other.example", 2));
+    let audience = world.deployment.load().unwrap().settings.server.public_url;
+    let exp = SystemClock.now().micros() / 1_000_000 + 300;
+    let bound = |cnf: Value| {
+        let claims = json!({
+            "iss": url, "aud": audience, "sub": "one-stop", "exp": exp, "scope": "dossiers:read", "cnf": cnf,
+        });
+        pair.sign(&json!({ "alg": "ES256", "typ": "JWT", "kid": "key-1" }).to_string(), &claims.to_string())
+    };
+    let token = bound(json!({ "x5t#S256": thumbprint(&own) }));
+    world.list(&world.client(Some(&own)), Some(&token)).await.is(200);
+    for stranger in [world.client(None), world.client(Some(&other))] {
+        world.list(&stranger, Some(&token)).await.refused(401, "access.token_invalid");
+    }
+    // Bound to a key beside it, which nobody has proved.
+    let to_both = bound(json!({ "x5t#S256": thumbprint(&own), "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }));
+    world.list(&world.client(Some(&own)), Some(&to_both)).await.refused(401, "access.token_invalid");
     world.gateway.stop().await;
 }
 
