@@ -35,6 +35,7 @@ pub(crate) fn test() -> Result<()> {
         println!("cargo-nextest is not installed: cargo test runs instead, more slowly");
         step("tests", with_postgres(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
     }
+    tools::identity_provider()?;
     tools::deploy_files()?;
     tools::oauth_client()?;
     tools::fuzz_the_api()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::gateway::Gateway;
-use crate::run::step;
+use crate::run::{cargo, step};
 
 pub(crate) fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -131,4 +131,29 @@ pub(crate) fn oauth_client() -> Result<()> {
     command.arg("contract-tests/oauth_client.py").arg(gateway.url());
     command.arg(lienthong.get_program()).args(lienthong.get_args());
     step("an OAuth client of other people's libraries", command)
+}
+
+/// Tokens of an identity provider that others have written: a test that is left out of all others.
+pub(crate) fn identity_provider() -> Result<()> {
+    const LEAST_NODE: u32 = 20;
+    let folder = Path::new("target/tools/oidc-provider");
+    let version = Command::new("node").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    let version = String::from_utf8_lossy(&version).into_owned();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+    if major < LEAST_NODE || !has("npm") {
+        println!("skipped: oidc-provider needs Node.js {LEAST_NODE} or later, with npm");
+        return Ok(());
+    }
+    if !folder.join("node_modules/oidc-provider").is_dir() {
+        std::fs::create_dir_all(folder)?;
+        let mut install = Command::new("npm");
+        install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(folder);
+        if !install.arg("oidc-provider@9.13.3").status()?.success() {
+            let _ = std::fs::remove_dir_all(folder);
+            println!("skipped: oidc-provider could not be installed (is an npm registry reachable?)");
+            return Ok(());
+        }
+    }
+    let test = ["test", "--locked", "--package", "lienthong-contract-tests", "--test", "it", "--", "--ignored"];
+    step("tokens of oidc-provider", cargo(&[&test[..], &["a_provider_that_others_wrote"]].concat()))
 }

@@ -12,6 +12,7 @@ mod issuer_keys;
 mod issuers;
 mod keys;
 mod matrix;
+mod other_provider;
 mod public_keys;
 mod shapes;
 mod token_endpoint;
