@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ impl Deployment {
         let portal = PortalSettings::default();
         let mut settings: toml::Table = format!(
             r#"
-server.listen = "{address}"
+server = {{ listen = "{address}", unready_ms = 0 }}
 storage = {{ keys_folder = {:?}, sqlite = {{ data_folder = {:?}, least_free_bytes = 0, least_free_percent = 0 }} }}
 outbox = {{ most_in_flight = 64, claim_batch = 64, retry_delays_ms = [20, 50, 100, 250], look_up_delay_ms = 20, poll_ms = 100, credential_pause_ms = 300, breaker = {{ failures_in_a_row = 1000, failure_percent = 100, first_pause_ms = 50, longest_pause_ms = 200 }} }}
 log = {{ filter = "warn", format = "json" }}
@@ -93,6 +93,13 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         let file = folder.path().join("gateway.toml");
         std::fs::write(&file, toml::to_string(&settings)?)?;
         Ok(Self { folder, file, address, secrets: OnceCell::new(), _port: port })
+    }
+
+    /// Writes the file of the configuration again, with `more` laid over it.
+    pub fn change(&self, more: &str) -> Result<()> {
+        let mut settings: toml::Table = std::fs::read_to_string(&self.file)?.parse()?;
+        lay_over(&mut settings, more.parse().context("the test's own settings")?);
+        Ok(std::fs::write(&self.file, toml::to_string(&settings)?)?)
     }
 
     pub fn folder(&self) -> &Path {
@@ -164,9 +171,16 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
     /// Starts the gateway as a program of its own and waits until it is ready; returns how long that took.
     pub async fn spawn(&self) -> Result<(Program, Duration)> {
         self.secrets().await?;
+        self.spawn_with(&[]).await
+    }
+
+    /// The same with variables in its environment; the tests' clients are there, or are not needed.
+    pub async fn spawn_with(&self, environment: &[(&str, &str)]) -> Result<(Program, Duration)> {
         let started = Instant::now();
         let log = std::fs::File::options().create(true).append(true).open(self.folder().join("gateway.log"))?;
-        let child = self.command()?.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let mut command = self.command()?;
+        command.envs(environment.iter().copied());
+        let child = command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let mut program = Program(child);
         loop {
             // Asked again soon: one request that is not answered must not take all of the time.
@@ -184,9 +198,14 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
         }
     }
 
-    /// The end of what the program has logged.
+    /// What the program has logged.
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.folder().join("gateway.log")).unwrap_or_default()
+    }
+
+    /// The end of it.
     fn log(&self) -> String {
-        let log = std::fs::read_to_string(self.folder().join("gateway.log")).unwrap_or_default();
+        let log = self.whole_log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
@@ -244,6 +263,30 @@ impl Program {
 
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
+    }
+
+    /// `kill -HUP`: read the configuration again.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
+    /// `kill -TERM`: come to an end.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Until it has ended by itself.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                bail!("the gateway still runs after {within:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Its process id.

@@ -6,6 +6,6 @@ mod recorder;
 pub mod store;
 mod tree;
 
-pub use record::{BodyCommitment, Draft, Kind, MOST_BYTES, Outcome};
+pub use record::{BodyCommitment, Draft, Kind, MOST_BYTES, NewConfiguration, Outcome};
 pub use recorder::{Recorder, SealedRecord};
 pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash};

@@ -7,6 +7,8 @@ use super::Hash;
 
 /// So that record, tile and index together stay under 1,000 bytes.
 pub const MOST_BYTES: usize = 900;
+/// Of these, for names of settings.
+const MOST_NAME_BYTES: usize = 350;
 
 /// What kind of event a record tells. Closed list; the events of the specification are (kind, op) pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -57,6 +59,44 @@ pub struct BodyCommitment {
     pub len: u64,
 }
 
+/// A configuration that comes into force. Its values stay out of the log: keyed digests of all of it tell whether two are
+/// the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewConfiguration {
+    #[serde(serialize_with = "as_text")]
+    after: Hash,
+    #[serde(serialize_with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    before: Option<Hash>,
+    /// Names of changed settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<String>,
+    /// How many more were changed, for whose names there is no room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<usize>,
+}
+
+impl NewConfiguration {
+    /// What a process starts with.
+    pub fn at_start(after: Hash) -> Self {
+        Self { after, before: None, changed: Vec::new(), more: None }
+    }
+
+    /// What takes the place of another one.
+    pub fn instead(before: Hash, after: Hash, changed: &[String]) -> Self {
+        let mut room = MOST_NAME_BYTES;
+        let fits = |name: &&String| match room.checked_sub(name.len() + 3) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let named: Vec<String> = changed.iter().filter(fits).cloned().collect();
+        let more = Some(changed.len() - named.len()).filter(|more| *more > 0);
+        Self { after, before: Some(before), changed: named, more }
+    }
+}
+
 /// What the caller says of an event. Identifiers are given in the clear and leave this process only as pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
@@ -75,6 +115,7 @@ pub struct Draft<'a> {
     pub route: Option<&'a str>,
     pub dir: Option<&'static str>,
     pub body: Option<BodyCommitment>,
+    pub config: Option<NewConfiguration>,
     pub outcome: Outcome,
     /// Id of the record that this one continues.
     pub continues: Option<uuid::Uuid>,
@@ -95,6 +136,7 @@ impl<'a> Draft<'a> {
             route: None,
             dir: None,
             body: None,
+            config: None,
             outcome,
             continues: None,
         }
@@ -123,6 +165,8 @@ pub(super) struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) config: Option<&'a NewConfiguration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dir: Option<&'a str>,
     pub(super) id: uuid::Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +190,10 @@ pub(super) struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subject: Option<String>,
     pub(super) v: u8,
+}
+
+fn as_optional_text<S: serde::Serializer>(hash: &Option<Hash>, serializer: S) -> Result<S::Ok, S::Error> {
+    hash.as_ref().map(|hash| super::recorder::text_of(hash)).serialize(serializer)
 }
 
 fn as_text<S: serde::Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {

@@ -60,6 +60,7 @@ impl Recorder {
             at: at.to_text(),
             body: draft.body.as_ref(),
             client: draft.client,
+            config: draft.config.as_ref(),
             dir: draft.dir,
             id,
             key: draft.key.map(pseudonym),

@@ -75,7 +75,10 @@ pub fn run() -> ExitCode {
     let result = runtime.block_on(async {
         match &arguments.command {
             Command::Demo(options) => demo::run(options).await,
-            Command::Serve => serve::run(&load(&arguments)?).await,
+            Command::Serve => {
+                let file = arguments.config.clone();
+                serve::run(Box::new(move || config::load(file.as_deref(), std::env::vars(), CARDS))).await
+            }
             Command::Sandbox(options) => sandbox::run(options).await,
             Command::CheckConfig => check_config::run(&load(&arguments)?).await,
             Command::Migrate => migrate::run(&load(&arguments)?).await,

@@ -8,9 +8,12 @@ use lienthong_adapter_kit::card::Card;
 use serde_json::{Map, Value};
 
 use super::Mistake;
+use super::files::{Files, sha256};
 
 const DEFAULTS: &str = include_str!("../../config/gateway.toml");
 const VARIABLE_PREFIX: &str = "LIENTHONG__";
+/// Where systemd puts the credentials of a service; a secret's file may be named by it.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Secrets of the core, by their key or its last part.
 const CORE_SECRETS: &[&str] = &["password", "quotas.shared.url"];
 
@@ -48,6 +51,7 @@ pub(super) struct Layered {
     root: Value,
     sources: BTreeMap<String, Source>,
     secrets: Vec<String>,
+    pub(super) files: Files,
 }
 
 pub(super) fn read(
@@ -56,7 +60,12 @@ pub(super) fn read(
     cards: &[Card],
 ) -> Result<Layered, Vec<Mistake>> {
     let mut mistakes = Vec::new();
-    let mut layered = Layered { root: Value::Object(Map::new()), sources: BTreeMap::new(), secrets: Vec::new() };
+    let mut layered = Layered {
+        root: Value::Object(Map::new()),
+        sources: BTreeMap::new(),
+        secrets: Vec::new(),
+        files: Files::default(),
+    };
     layered.lay_text(DEFAULTS, &Source::Default, "", &mut mistakes);
     for card in cards {
         let prefix = format!("adapters.{}", card.name);
@@ -65,7 +74,7 @@ pub(super) fn read(
     }
     if let Some(path) = file {
         let shown = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match layered.files.read(path) {
             Ok(text) => layered.lay_text(&text, &Source::File(shown), "", &mut mistakes),
             Err(error) => mistakes.push(Mistake {
                 key: shown.clone(),
@@ -75,12 +84,15 @@ pub(super) fn read(
             }),
         }
     }
+    let mut credentials = None;
     for (name, value) in environment {
-        if let Some(key) = name.strip_prefix(VARIABLE_PREFIX) {
+        if name == CREDENTIALS {
+            credentials = Some(value);
+        } else if let Some(key) = name.strip_prefix(VARIABLE_PREFIX) {
             layered.lay_variable(&name, key, &value, &mut mistakes);
         }
     }
-    layered.read_secret_files(&mut mistakes);
+    layered.read_secret_files(credentials.as_deref(), &mut mistakes);
     if mistakes.is_empty() { Ok(layered) } else { Err(mistakes) }
 }
 
@@ -139,6 +151,12 @@ impl Layered {
             SourcedValue { key: key.clone(), value, source: source.clone() }
         };
         self.sources.iter().map(show).collect()
+    }
+
+    /// A digest of each value, by which another one is known.
+    pub(super) fn digests(&self) -> BTreeMap<String, [u8; 32]> {
+        let of = |key: &String| sha256(find(&self.root, key).unwrap_or(&Value::Null).to_string().as_bytes());
+        self.sources.keys().map(|key| (key.clone(), of(key))).collect()
     }
 
     fn is_secret(&self, key: &str) -> bool {
@@ -228,8 +246,8 @@ impl Layered {
         Some(key.join("."))
     }
 
-    /// `x_file = "path"` beside where the secret `x` belongs.
-    fn read_secret_files(&mut self, mistakes: &mut Vec<Mistake>) {
+    /// `x_file = "path"` beside where the secret `x` belongs; a path may begin with `$CREDENTIALS_DIRECTORY/`.
+    fn read_secret_files(&mut self, credentials: Option<&str>, mistakes: &mut Vec<Mistake>) {
         let keys: Vec<String> = self.sources.keys().filter(|key| key.ends_with("_file")).cloned().collect();
         for key in keys {
             let secret = key.trim_end_matches("_file").to_owned();
@@ -237,7 +255,11 @@ impl Layered {
                 continue;
             }
             let path = find(&self.root, &key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            match std::fs::read_to_string(&path) {
+            let path = match (path.strip_prefix('$').and_then(|path| path.strip_prefix(CREDENTIALS)), credentials) {
+                (Some(inside), Some(folder)) => format!("{folder}{inside}"),
+                _ => path,
+            };
+            match self.files.read(Path::new(&path)) {
                 Ok(text) => {
                     take(&mut self.root, &key);
                     self.sources.remove(&key);

@@ -1,7 +1,9 @@
 //! Configuration: compiled-in defaults, then a file, then the environment, then secret files; every mistake at once,
 //! each with its key and where the value came from. Nothing is bound before all of it is sound.
 
+mod files;
 mod layers;
+mod live;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -11,18 +13,25 @@ use lienthong_adapter_kit::card::Card;
 use lienthong_domain::invalid::InvalidFields;
 use serde_json::Value;
 
+pub use files::Files;
 pub use layers::{Source, SourcedValue};
+pub use live::is_live;
 pub use settings::{
     AccessSettings, AgencySettings, DossierSettings, Engine, HttpSettings, LogSettings, OutboxSettings,
     ProcedureSettings, Settings, StatusMapSettings, StorageSettings,
 };
 
 /// What is in force, and where each value came from.
+#[derive(Clone)]
 pub struct Loaded {
     pub settings: Settings,
     /// Settings of each adapter, defaults included, as its card reads them.
     pub adapters: BTreeMap<&'static str, Value>,
     pub values: Vec<SourcedValue>,
+    /// The file of the configuration, and those of its secrets.
+    pub files: Files,
+    /// Of each value, by its key.
+    digests: BTreeMap<String, [u8; 32]>,
 }
 
 /// One mistake, for an operator.
@@ -68,7 +77,13 @@ pub fn load(
         note("", &wrong);
     }
     match settings {
-        Ok(settings) if mistakes.is_empty() => Ok(Loaded { settings, adapters, values: layered.values() }),
+        Ok(settings) if mistakes.is_empty() => Ok(Loaded {
+            settings,
+            adapters,
+            values: layered.values(),
+            digests: layered.digests(),
+            files: layered.files,
+        }),
         _ => Err(mistakes),
     }
 }

@@ -1,7 +1,7 @@
 //! How this topic's outbox items reach the portal. Insert or update is decided from what the portal is known to hold;
 //! when its answer shows that we were wrong, the other one is sent, once.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use lienthong_domain::dossier::{Dossier, DossierCode, Step};
@@ -14,12 +14,21 @@ use crate::outbox::{Attempt, Claimed, Delivery, Learned};
 
 /// Delivers dossiers and steps through a portal.
 pub struct PortalDelivery {
-    portal: Arc<dyn DossierPortal>,
+    portal: RwLock<Arc<dyn DossierPortal>>,
 }
 
 impl PortalDelivery {
     pub fn new(portal: Arc<dyn DossierPortal>) -> Self {
-        Self { portal }
+        Self { portal: RwLock::new(portal) }
+    }
+
+    /// The next attempt goes through this one; those under way end as they began.
+    pub fn replace(&self, portal: Arc<dyn DossierPortal>) {
+        *self.portal.write().unwrap_or_else(PoisonError::into_inner) = portal;
+    }
+
+    fn portal(&self) -> Arc<dyn DossierPortal> {
+        Arc::clone(&self.portal.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn planned(claimed: &Claimed) -> PortalOperation {
@@ -32,15 +41,15 @@ impl PortalDelivery {
         }
     }
 
-    async fn sync(&self, claimed: &Claimed, dossier: &Dossier) -> Attempt {
+    async fn sync(portal: &dyn DossierPortal, claimed: &Claimed, dossier: &Dossier) -> Attempt {
         let planned = Self::planned(claimed);
-        let first = self.put(planned, dossier).await;
+        let first = put(portal, planned, dossier).await;
         let (done, result) = match (planned, first) {
             (PortalOperation::Insert, Err(error)) if error.kind == PortErrorKind::AlreadyExists => {
-                (PortalOperation::Update, self.put(PortalOperation::Update, dossier).await)
+                (PortalOperation::Update, put(portal, PortalOperation::Update, dossier).await)
             }
             (PortalOperation::Update, Err(error)) if error.kind == PortErrorKind::NotFound => {
-                (PortalOperation::Insert, self.put(PortalOperation::Insert, dossier).await)
+                (PortalOperation::Insert, put(portal, PortalOperation::Insert, dossier).await)
             }
             (planned, result) => (planned, result),
         };
@@ -50,12 +59,12 @@ impl PortalDelivery {
         };
         Attempt { operation: name_of(done), result, learned }
     }
+}
 
-    async fn put(&self, operation: PortalOperation, dossier: &Dossier) -> Result<(), PortError> {
-        match operation {
-            PortalOperation::Update => self.portal.update(dossier).await,
-            PortalOperation::Insert | PortalOperation::AppendStep => self.portal.insert(dossier).await,
-        }
+async fn put(portal: &dyn DossierPortal, operation: PortalOperation, dossier: &Dossier) -> Result<(), PortError> {
+    match operation {
+        PortalOperation::Update => portal.update(dossier).await,
+        PortalOperation::Insert | PortalOperation::AppendStep => portal.insert(dossier).await,
     }
 }
 
@@ -81,15 +90,16 @@ fn name_of(operation: PortalOperation) -> &'static str {
 #[async_trait]
 impl Delivery for PortalDelivery {
     async fn attempt(&self, claimed: &Claimed, body: &[u8]) -> Attempt {
+        let portal = self.portal();
         if claimed.item.kind == STEP {
             let result = match (DossierCode::parse(&claimed.item.lane), read::<Step>(body)) {
-                (Ok(code), Ok(step)) => self.portal.append_step(&code, &step).await,
+                (Ok(code), Ok(step)) => portal.append_step(&code, &step).await,
                 _ => Err(unreadable_body()),
             };
             return Attempt { operation: name_of(PortalOperation::AppendStep), result, learned: Learned::default() };
         }
         match read::<Dossier>(body) {
-            Ok(dossier) => self.sync(claimed, &dossier).await,
+            Ok(dossier) => Self::sync(&*portal, claimed, &dossier).await,
             Err(()) => {
                 let operation = name_of(Self::planned(claimed));
                 Attempt { operation, result: Err(unreadable_body()), learned: Learned::default() }
@@ -98,12 +108,12 @@ impl Delivery for PortalDelivery {
     }
 
     fn after_ambiguity(&self, claimed: &Claimed) -> AfterAmbiguity {
-        self.portal.after_ambiguity(Self::planned(claimed))
+        self.portal().after_ambiguity(Self::planned(claimed))
     }
 
     async fn look_up(&self, claimed: &Claimed) -> Result<Presence, PortError> {
         match DossierCode::parse(&claimed.item.lane) {
-            Ok(code) => self.portal.look_up(&code).await,
+            Ok(code) => self.portal().look_up(&code).await,
             Err(_) => Err(unreadable_body()),
         }
     }

@@ -1,6 +1,7 @@
 //! Whether the process lives, and whether it should be given requests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -20,6 +21,8 @@ pub struct Health {
     pub outbox: Arc<dyn OutboxStore>,
     /// Only where the database is a file here.
     pub disk: Option<Arc<DiskWatch>>,
+    /// A stop was asked for: what is sent here is still served, and nothing more should be.
+    pub is_leaving: Arc<AtomicBool>,
 }
 
 pub async fn live() -> StatusCode {
@@ -28,6 +31,10 @@ pub async fn live() -> StatusCode {
 
 /// Ready while the store answers; a low disk is told and refuses new requests by itself.
 pub async fn ready(State(health): State<Arc<Health>>) -> Response {
+    let not_ready = || (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false }))).into_response();
+    if health.is_leaving.load(Ordering::Relaxed) {
+        return not_ready();
+    }
     // Counting much takes long: that must not make a gateway look unable to serve.
     let counted = match tokio::time::timeout(MOST_TIME_TO_COUNT, health.outbox.counts()).await {
         Ok(counted) => counted,
@@ -42,7 +49,7 @@ pub async fn ready(State(health): State<Arc<Health>>) -> Response {
         }
         Err(error) => {
             tracing::error!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false }))).into_response()
+            not_ready()
         }
     }
 }

@@ -29,15 +29,13 @@ const MOST_OPEN_BODY_BYTES: usize = 16 * 1024;
 pub struct HttpLimits {
     pub body: BodyLimit,
     pub request_timeout: Duration,
-    pub concurrent_requests: usize,
-    /// How long a request waits for its place.
-    pub place_wait: Duration,
+    pub places: Arc<Places>,
 }
 
 /// Puts the layers around the routes. The last one added is the first that a request meets.
 pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
-    let places = Places::new(limits, Arc::clone(&book));
     let request_timeout = limits.request_timeout;
+    let shedding = Shedding { places: Arc::clone(&limits.places), book: Arc::clone(&book), body: limits.body };
     routes
         // Innermost: a body is bounded wherever it is read.
         .layer(Extension(limits.body))
@@ -48,7 +46,7 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
         // A handler may not take longer than a caller waits; what it made durable stays durable.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
-        .layer(middleware::from_fn_with_state(Arc::new(places), shed))
+        .layer(middleware::from_fn_with_state(shedding, shed))
         // Before anything is done for a request of which it is not certain to whom it was sent.
         .layer(middleware::from_fn(one_host))
         // A panic is a problem like any other, and the process lives on.
@@ -71,10 +69,9 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
 ///
 /// Whoever needs no token has no place before its body is there: a few hundred strangers that send slowly would hold all of
 /// them. A client with a token has one meanwhile, so that there are no more large bodies in memory than places.
-struct Places {
-    book: Arc<RuleBook>,
+#[derive(Debug)]
+pub struct Places {
     wait: Duration,
-    open_body: BodyLimit,
     all: Semaphore,
     /// For whatever is not [`Priority::Last`]: nine of ten.
     usual: Semaphore,
@@ -83,11 +80,10 @@ struct Places {
 }
 
 impl Places {
-    fn new(limits: &HttpLimits, book: Arc<RuleBook>) -> Self {
+    /// So many at a time; a request waits so long for its place.
+    pub fn new(all: usize, wait: Duration) -> Self {
         let part = |part: usize| Semaphore::new(part.max(1));
-        let (all, wait) = (limits.concurrent_requests, limits.place_wait);
-        let open_body = BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..limits.body };
-        Self { book, wait, open_body, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
+        Self { wait, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
     }
 
     /// Held while the request is worked on.
@@ -109,12 +105,21 @@ impl Places {
     }
 }
 
-async fn shed(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
-    let (priority, request) = match rule_of(&places.book, &request) {
+/// What decides about places.
+#[derive(Clone)]
+struct Shedding {
+    places: Arc<Places>,
+    book: Arc<RuleBook>,
+    body: BodyLimit,
+}
+
+async fn shed(State(shedding): State<Shedding>, request: Request, next: Next) -> Response {
+    let Shedding { places, book, body } = shedding;
+    let (priority, request) = match rule_of(&book, &request) {
         Some(rule) => (rule.priority, request),
         None => {
-            let (head, body) = request.into_parts();
-            match read_all(body, places.open_body).await {
+            let (head, stream) = request.into_parts();
+            match read_all(stream, BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..body }).await {
                 Ok(body) => (Priority::Last, Request::from_parts(head, body.into())),
                 Err(problem) => return problem.into_response(),
             }

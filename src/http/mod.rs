@@ -1,5 +1,7 @@
 //! The way in: routes in one list, layers in one function, and the one shape of every refusal.
 
+pub mod door;
+pub mod front;
 pub mod health;
 pub mod json;
 pub mod layers;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -46,7 +46,6 @@ pub struct WorkerSettings {
     /// Shorter than the lease: an attempt ends, with an unknown outcome, before its lease does.
     pub attempt_timeout: Duration,
     pub poll: Duration,
-    pub retry: RetrySchedule,
     /// How long after an unknown outcome the other side may be asked: its answer must have had time to become visible.
     pub look_up_delay_ms: i64,
     /// How long the route rests when our account is refused.
@@ -63,6 +62,7 @@ pub struct Worker {
     pub delivery: Arc<dyn Delivery>,
     pub clock: Arc<dyn Clock>,
     pub settings: WorkerSettings,
+    pub retry: RwLock<RetrySchedule>,
     pub breaker: RouteBreaker,
     /// Until when the route rests because our account was refused, in UTC microseconds.
     pub rests_until: AtomicI64,
@@ -429,7 +429,8 @@ impl Worker {
         let spread = item.id.as_u64_pair().1 ^ item.fence.unsigned_abs();
         // Look-ups are no attempts, but they too must become rarer: the fence counts both.
         let tries = if item.status == Status::Unknown { item.fence } else { item.attempts };
-        let due = self.settings.retry.next(tries, item.first_tried_at.unwrap_or(now), now, spread)?;
+        let retry = self.retry.read().unwrap_or_else(PoisonError::into_inner);
+        let due = retry.next(tries, item.first_tried_at.unwrap_or(now), now, spread)?;
         Some(due.max(now.plus_millis(least_ms)))
     }
 

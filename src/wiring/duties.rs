@@ -9,24 +9,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::Stores;
-use crate::access::idempotency::Replies;
+use super::parts::Lasting;
 use crate::access::tokens::keys::Rotation;
 use crate::access::tokens::rotate::Rotate;
 use crate::config::Settings;
 use crate::outbox::Status;
 use crate::replicas::Duty;
-use crate::storage::StoreError;
+use crate::storage::{Database, StoreError};
 use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places,
 /// forgets old answers.
-pub(super) fn duties(
-    stores: &Arc<Stores>,
-    rotate: Rotate,
-    replies: &Arc<Replies>,
-    settings: &Settings,
-    clock: &Arc<dyn Clock>,
-) -> Vec<Duty> {
+pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
+    let Lasting { stores, replies, clock, .. } = lasting;
+    let settings = Arc::clone(&in_force.borrow());
     let look_up_delay_ms = settings.outbox.look_up_delay_ms;
     let orphans = {
         let (stores, clock) = (Arc::clone(stores), Arc::clone(clock));
@@ -46,13 +42,17 @@ pub(super) fn duties(
         }
     };
     let forget = {
-        let (replies, clock, keep_hours) = (Arc::clone(replies), Arc::clone(clock), settings.idempotency.keep_hours);
+        let (replies, clock, in_force) = (Arc::clone(replies), Arc::clone(clock), in_force.clone());
         move || {
-            let (replies, before) = (Arc::clone(&replies), clock.now().plus_millis(-i64::from(keep_hours) * 3_600_000));
+            let keep_ms = i64::from(in_force.borrow().idempotency.keep_hours) * 3_600_000;
+            let (replies, before) = (Arc::clone(&replies), clock.now().plus_millis(-keep_ms));
             async move { replies.forget(before).await.map(|forgotten| forgotten > 0) }
         }
     };
-    let rotate = Arc::new(rotate);
+    let rotate = {
+        let in_force = in_force.clone();
+        move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
+    };
     let assertions = {
         let (store, clock) = (Arc::clone(&stores.access), Arc::clone(clock));
         move || {
@@ -75,7 +75,7 @@ pub(super) fn duties(
             name: "token keys",
             every: Duration::from_secs(1).max(Duration::from_secs(settings.access.token_key_lead_s.into()) / 100),
             turn: Box::new(move |_| {
-                let rotate = Arc::clone(&rotate);
+                let rotate = rotate();
                 Box::pin(async move { rotate.turn().await })
             }),
         },
@@ -90,17 +90,21 @@ pub(super) fn duties(
 
 /// The rotation of the keys that sign tokens.
 pub(super) fn rotate(settings: &Settings, stores: &Stores, clock: &Arc<dyn Clock>) -> Rotate {
-    let access = &settings.access;
     Rotate {
         store: Arc::clone(&stores.access),
         bodies: Arc::clone(&stores.bodies),
         recorder: Arc::clone(&stores.recorder),
         clock: Arc::clone(clock),
-        rotation: Rotation {
-            period_ms: i64::from(access.token_key_days) * 86_400_000,
-            lead_ms: i64::from(access.token_key_lead_s) * 1000,
-            token_ms: i64::from(access.token_lifetime_s + access.clock_skew_s) * 1000,
-        },
+        rotation: rotation(settings),
+    }
+}
+
+fn rotation(settings: &Settings) -> Rotation {
+    let access = &settings.access;
+    Rotation {
+        period_ms: i64::from(access.token_key_days) * 86_400_000,
+        lead_ms: i64::from(access.token_key_lead_s) * 1000,
+        token_ms: i64::from(access.token_lifetime_s + access.clock_skew_s) * 1000,
     }
 }
 
@@ -119,6 +123,16 @@ pub(super) async fn take_back_orphans(
         stores.bell.ring();
     }
     Ok(taken_back)
+}
+
+/// What a replica that has left was sending is anybody's: nobody has to wait until the leader finds it, or a clock.
+pub(super) async fn give_back(lasting: &Lasting, delay_ms: u32) -> Result<(), StoreError> {
+    let Lasting { stores, clock, .. } = lasting;
+    take_back_orphans(stores, clock, delay_ms).await?;
+    match &stores.database {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(database) => database.tell_now().await,
+    }
 }
 
 /// Small duties of every replica: the disk and the outbox are watched every second, keys are made ahead.

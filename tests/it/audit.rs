@@ -1,6 +1,6 @@
 //! Audit records as they are stored.
 
-use lienthong::audit::{BodyCommitment, Draft, Kind, MOST_BYTES, Outcome, leaf_hash};
+use lienthong::audit::{BodyCommitment, Draft, Kind, MOST_BYTES, NewConfiguration, Outcome, leaf_hash};
 
 use crate::sealers::Sealers;
 
@@ -44,4 +44,21 @@ fn subject_key_and_officer_leave_only_as_pseudonyms_that_repeat() {
     let subject = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap()["subject"].clone();
     assert_eq!(subject(&one.bytes), subject(&two.bytes));
     assert_ne!(one.id, two.id);
+}
+
+#[test]
+fn a_change_of_everything_fits_into_a_record_and_says_how_much_it_does_not_name() {
+    let sealers = Sealers::new();
+    let names: Vec<String> = (0..300).map(|n| format!("adapters.portal-dvcqg.headers.x-{n:03}")).collect();
+    let changed = [vec!["adapters.portal-dvcqg.headers.".to_owned() + &"x".repeat(2000)], names].concat();
+    let mut draft = Draft::new(Kind::Config, "config.change", Outcome::decided("done"));
+    draft.purpose = Some("signal");
+    draft.config = Some(NewConfiguration::instead([1; 32], [2; 32], &changed));
+    let record = sealers.recorder.seal(&draft).unwrap();
+    assert!(record.bytes.len() <= MOST_BYTES, "{} bytes", record.bytes.len());
+    let value: serde_json::Value = serde_json::from_slice(&record.bytes).unwrap();
+    assert_eq!(serde_json::to_vec(&value).unwrap(), record.bytes, "members are sorted");
+    let named = value["config"]["changed"].as_array().unwrap();
+    assert!(named.len() >= 8 && named.iter().all(|name| changed.iter().any(|known| name == known)), "{value}");
+    assert_eq!(value["config"]["more"], changed.len() - named.len());
 }

@@ -150,6 +150,11 @@ impl Breaker {
         Self { settings, phase: Phase::Closed { window: Window::default(), failures_in_a_row: 0 }, era: 0 }
     }
 
+    /// Other settings from the next call on. It stays as open as it is, for as long as it was to be.
+    pub fn follow(&mut self, settings: BreakerSettings) {
+        self.settings = settings;
+    }
+
     pub fn state(&self) -> State {
         match self.phase {
             Phase::Closed { .. } => State::Closed,
@@ -257,6 +262,11 @@ impl RouteBreaker {
     pub fn give_back(&self, permit: Permit) {
         let now = self.now();
         self.with(|breaker| breaker.give_back(now, permit));
+    }
+
+    /// Goes on with other settings, knowing what it knows.
+    pub fn follow(&self, settings: BreakerSettings) {
+        self.with(|breaker| breaker.follow(settings));
     }
 
     /// Makes the call, or says at once that it is not worth trying.

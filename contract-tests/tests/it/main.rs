@@ -14,6 +14,7 @@ mod limits;
 mod logs;
 mod portal_dvcqg;
 mod postgres_server;
+mod running;
 mod scenarios;
 mod storage_copy;
 mod stores;

@@ -1,6 +1,6 @@
 //! Counting in this process alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -45,6 +45,12 @@ impl Local {
             }
         }
         Verdict::Allowed(left)
+    }
+
+    /// Forgets what was counted on other quotas than these.
+    pub(super) fn keep_only(&self, quotas: &HashSet<Quota>) {
+        let mut limiters = self.limiters.write().unwrap_or_else(PoisonError::into_inner);
+        limiters.retain(|(quota, _), _| quotas.contains(quota));
     }
 
     fn limiter(&self, quota: Quota, percent: u32) -> Option<Arc<Limiter>> {

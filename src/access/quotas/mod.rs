@@ -7,7 +7,7 @@ mod local;
 mod shared;
 mod upstream;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use metrics::counter;
 
 use self::local::Local;
 pub use self::shared::{Shared, SharedSettings};
-pub use self::upstream::UpstreamLimits;
+pub use self::upstream::{UpstreamLimits, UpstreamQuotasInForce};
 use super::authenticate::Identity;
 use crate::http::problem::{Code, Problem};
 use crate::telemetry::metrics::QUOTA_DENIED;
@@ -75,11 +75,16 @@ pub enum Verdict {
 /// Counts.
 pub struct Quotas {
     table: QuotaTable,
-    local: Local,
-    shared: Option<Shared>,
+    local: Arc<Local>,
+    shared: Option<Arc<Shared>>,
 }
 
 impl QuotaTable {
+    fn quotas(&self) -> HashSet<Quota> {
+        let one = [self.all, self.client, self.token].into_iter().flatten();
+        one.chain(self.of_client.values().copied()).chain(self.of_operation.values().copied()).collect()
+    }
+
     /// What a request is charged to, the narrowest first.
     fn charges(&self, client: &str, operation: &str) -> Vec<Charge> {
         let of_operation = self.of_operation.get(operation).map(|quota| Charge {
@@ -95,8 +100,18 @@ impl QuotaTable {
 }
 
 impl Quotas {
-    pub fn new(table: QuotaTable, shared: Option<Shared>) -> Self {
-        Self { table, local: Local::default(), shared }
+    pub fn new(table: QuotaTable, shared: Option<Arc<Shared>>) -> Self {
+        Self { table, local: Arc::default(), shared }
+    }
+
+    /// Other quotas in their place: what was counted on those that are the same goes on.
+    pub fn followed_by(&self, table: QuotaTable, shared: Option<Arc<Shared>>) -> Self {
+        self.local.keep_only(&table.quotas());
+        Self { table, local: Arc::clone(&self.local), shared }
+    }
+
+    pub fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
     }
 
     async fn judge(&self, charges: &[Charge]) -> Verdict {

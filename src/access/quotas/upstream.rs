@@ -1,5 +1,6 @@
 //! Quotas the other way: what other systems allow us. A call waits a bounded while for its place.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +25,27 @@ impl Quota {
     pub fn strict(calls: u32, at_once: u32, window: Duration) -> Self {
         let later = calls.saturating_sub(at_once).max(1);
         Self { requests: at_once, window: window * at_once / later }
+    }
+}
+
+/// The quotas in force, for adapters that outlast them.
+#[derive(Default)]
+pub struct UpstreamQuotasInForce(RwLock<Option<Arc<Quotas>>>);
+
+impl UpstreamQuotasInForce {
+    pub fn replace(&self, quotas: &Arc<Quotas>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(quotas));
+    }
+}
+
+#[async_trait]
+impl UpstreamQuotas for UpstreamQuotasInForce {
+    async fn take(&self, upstream: &str, agency: Option<&str>, most: Duration) -> Result<(), Duration> {
+        let quotas = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match quotas {
+            Some(quotas) => quotas.take(upstream, agency, most).await,
+            None => Ok(()),
+        }
     }
 }
 

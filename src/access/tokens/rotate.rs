@@ -12,6 +12,7 @@ use crate::storage::StoreError;
 use crate::storage::bodies::Bodies;
 
 /// What rotation stands on.
+#[derive(Clone)]
 pub struct Rotate {
     pub store: Arc<dyn AccessStore>,
     pub bodies: Arc<Bodies>,

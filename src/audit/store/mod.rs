@@ -26,6 +26,9 @@ pub trait AuditStore: Send + Sync {
     /// Writes a record of its own, for what changes nothing: a refusal, a body that is about to be shown.
     async fn append(&self, record: SealedRecord) -> Result<(), StoreError>;
 
+    /// The same for what operators do: while requests are refused for want of room, this goes on.
+    async fn append_always(&self, record: SealedRecord) -> Result<(), StoreError>;
+
     /// Gives durable records their places in the tree, up to `most` of them and only under this leadership; returns how
     /// many. Where places are given as records are written there is never one left.
     async fn place(&self, leadership: Leadership, most: usize) -> Result<usize, StoreError>;

@@ -63,6 +63,10 @@ impl AuditStore for PostgresAudit {
         self.append.accept(record).await
     }
 
+    async fn append_always(&self, record: SealedRecord) -> Result<(), StoreError> {
+        self.append.write(record).await
+    }
+
     async fn place(&self, leadership: Leadership, most: usize) -> Result<usize, StoreError> {
         let mut connection = self.database.connection().await?;
         let transaction = Transaction::begin(&mut connection).await?;

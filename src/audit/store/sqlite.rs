@@ -32,6 +32,16 @@ impl AuditStore for SqliteAudit {
             .await
     }
 
+    async fn append_always(&self, record: SealedRecord) -> Result<(), StoreError> {
+        self.database
+            .writer
+            .write(move |transaction| {
+                transaction.audit(record.clone());
+                Ok(())
+            })
+            .await
+    }
+
     async fn place(&self, _: Leadership, _: usize) -> Result<usize, StoreError> {
         Ok(0)
     }

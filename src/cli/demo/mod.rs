@@ -118,6 +118,7 @@ fn settings(folder: &Path, portal: &str) -> Result<config::Loaded, Failure> {
         r#"
 [server]
 listen = "127.0.0.1:0"
+unready_ms = 0
 [access]
 token_lifetime_s = 3600
 [quotas]

@@ -118,6 +118,11 @@ impl Settings {
         ] {
             must((1..=86_400_000).contains(&time), pointer, "Từ 1 đến 86400000.", "From 1 to 86400000.");
         }
+        for (pointer, time) in
+            [("/configuration/reload_ms", self.configuration.reload_ms), ("/server/unready_ms", self.server.unready_ms)]
+        {
+            must(time <= 3_600_000, pointer, "Từ 0 đến 3600000.", "From 0 to 3600000.");
+        }
         let percent = self.storage.sqlite.least_free_percent;
         must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
         self.check_engine(&mut must);

@@ -54,6 +54,7 @@ section! {
     /// Everything but the adapters' sections.
     Settings {
         deployment: DeploymentSettings,
+        configuration: ConfigurationSettings,
         server: ServerSettings,
         access: AccessSettings,
         quotas: QuotaSettings,
@@ -75,9 +76,10 @@ section! {
     }
 }
 section! { DeploymentSettings { name: String } }
+section! { ConfigurationSettings { reload_ms: u64 } }
 section! { ServerSettings {
-    listen: String, public_url: String, drain_ms: u64, most_connections: usize, most_connections_of_one_address: usize,
-    tls: TlsSettings,
+    listen: String, public_url: String, unready_ms: u64, drain_ms: u64, most_connections: usize,
+    most_connections_of_one_address: usize, tls: TlsSettings,
 } }
 section! { TlsSettings {
     certificate_file: String, private_key_file: String, client_authorities_file: String, client_revocations_file: String,

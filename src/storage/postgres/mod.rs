@@ -100,6 +100,11 @@ impl Postgres {
         Drain::start(self.clone(), batch)
     }
 
+    /// Tells every replica, and waits until that is done: for a process that is about to end.
+    pub async fn tell_now(&self) -> Result<(), StoreError> {
+        self.execute("NOTIFY lienthong", &[]).await.map(drop)
+    }
+
     /// What the replicas tell each other.
     pub fn notices(&self) -> &Arc<Notices> {
         &self.notices

@@ -203,3 +203,14 @@ proptest! {
         prop_assert_eq!(it.state(), State::Closed);
     }
 }
+
+#[test]
+fn other_settings_hold_from_the_next_call_on_and_an_open_breaker_stays_open_for_its_time() {
+    let mut it = breaker();
+    report(&mut it, 0, Outcome::Failure);
+    it.follow(BreakerSettings { failures_in_a_row: 2, first_pause_ms: 7_000, ..BreakerSettings::default() });
+    report(&mut it, 1, Outcome::Failure);
+    assert_eq!(it.state(), State::Open, "the failure before counts");
+    it.follow(BreakerSettings { first_pause_ms: 1, ..BreakerSettings::default() });
+    assert_eq!(denied_for(&mut it, 2), Some(6_999));
+}

@@ -26,6 +26,9 @@ fn every_setting_is_used_somewhere() {
     assert!(keys.len() > 35, "{keys:?}");
     let users: String = [
         "src/wiring/mod.rs",
+        "src/wiring/configuration.rs",
+        "src/wiring/parts.rs",
+        "src/wiring/serving.rs",
         "src/wiring/stores.rs",
         "src/wiring/duties.rs",
         "src/config/settings/tables.rs",

@@ -1,0 +1,267 @@
+//! What one configuration makes, and what outlasts it. A part whose settings are the same is taken over from the
+//! configuration before, with all that it has in memory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use axum::Router;
+use lienthong_adapter_kit::card::{Card, Ports, Tools};
+use lienthong_domain::port::DossierPortal;
+use lienthong_domain::time::Clock;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use super::Stores;
+use crate::access::Access;
+use crate::access::idempotency::{self, Replies};
+use crate::access::issuers::Issuers;
+use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
+use crate::access::quotas::{Quotas, Shared, SharedSettings, UpstreamQuotasInForce};
+use crate::access::register::Register;
+use crate::access::tokens::TokenSettings;
+use crate::catalogue::Catalogue;
+use crate::config::{Loaded, Settings};
+use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
+use crate::http::health::Health;
+use crate::http::json::BodyLimit;
+use crate::http::layers::{HttpLimits, Places};
+use crate::http::router::{self, Topics};
+use crate::http::tls::{Tls, TlsFiles};
+use crate::outbox::http::Operations;
+use crate::telemetry::metrics;
+
+/// What stays as long as the process, whatever the configuration becomes.
+pub(super) struct Lasting {
+    pub(super) stores: Arc<Stores>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) register: Arc<Register>,
+    /// With the keys whose first request is under way.
+    pub(super) replies: Arc<Replies>,
+    dossiers: Arc<dyn DossierStore>,
+    /// A stop was asked for.
+    pub(super) is_leaving: Arc<AtomicBool>,
+    /// What was counted since the process began.
+    pub(super) counts: PrometheusHandle,
+    /// What adapters ask before each call, whichever quotas are in force.
+    pub(super) upstream_quotas: Arc<UpstreamQuotasInForce>,
+}
+
+impl Lasting {
+    pub(super) async fn open(
+        stores: &Arc<Stores>,
+        clock: &Arc<dyn Clock>,
+        settings: &Settings,
+    ) -> anyhow::Result<Self> {
+        let replies = idempotency::store::open(&stores.database);
+        Ok(Self {
+            register: Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?),
+            replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),
+            dossiers: dossiers::store::open(&stores.database, &stores.recorder),
+            stores: Arc::clone(stores),
+            clock: Arc::clone(clock),
+            is_leaving: Arc::default(),
+            counts: metrics::start(),
+            upstream_quotas: Arc::default(),
+        })
+    }
+}
+
+/// What a configuration makes.
+pub(super) struct Parts {
+    pub(super) loaded: Loaded,
+    /// What the adapter of the portal offers.
+    pub(super) ports: Ports,
+    access: Arc<Access>,
+    pub(super) quotas: Arc<Quotas>,
+    places: Arc<Places>,
+    pub(super) routes: Router,
+}
+
+/// The parts before, and what has changed since.
+pub(super) struct Before<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) changed: &'a [String],
+}
+
+impl Before<'_> {
+    /// Whether settings under this name are not what they were.
+    fn differs(&self, section: &str) -> bool {
+        self.changed
+            .iter()
+            .any(|name| name.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    }
+}
+
+impl Parts {
+    /// Makes what is new; changes nothing of what is in force.
+    pub(super) fn make(
+        lasting: &Lasting,
+        tools: &Tools,
+        cards: &[Card],
+        loaded: Loaded,
+        before: Option<&Before<'_>>,
+    ) -> anyhow::Result<Self> {
+        let settings = &loaded.settings;
+        let same = |section: &str| before.filter(|before| !before.differs(section)).map(|before| before.parts);
+        let ports = match same(&format!("adapters.{}", settings.portal.adapter)) {
+            Some(parts) => parts.ports.clone(),
+            None => ports(&loaded, cards, tools)?,
+        };
+        let access = match same("access") {
+            Some(parts) => Arc::clone(&parts.access),
+            None => access(lasting, settings)?,
+        };
+        let quotas = match (same("quotas"), before) {
+            (Some(parts), _) => Arc::clone(&parts.quotas),
+            (None, Some(before)) => {
+                let shared = match same("quotas.shared") {
+                    Some(parts) => parts.quotas.shared().cloned(),
+                    None => shared_quotas(settings)?,
+                };
+                Arc::new(before.parts.quotas.followed_by(settings.quota_table(), shared))
+            }
+            (None, None) => Arc::new(Quotas::new(settings.quota_table(), shared_quotas(settings)?)),
+        };
+        let of_places = [same("http.concurrent_requests"), same("http.place_wait_ms")];
+        let places = match of_places {
+            [Some(parts), Some(_)] => Arc::clone(&parts.places),
+            _ => Arc::new(Places::new(
+                settings.http.concurrent_requests,
+                Duration::from_millis(settings.http.place_wait_ms),
+            )),
+        };
+        let limits = HttpLimits {
+            body: BodyLimit {
+                bytes: settings.http.body_bytes,
+                timeout: Duration::from_millis(settings.http.body_read_timeout_ms),
+            },
+            request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
+            places: Arc::clone(&places),
+        };
+        let routes = router::all(&topics(lasting, settings, &ports, &access, &quotas)?, &limits)?;
+        Ok(Self { loaded, ports, access, quotas, places, routes })
+    }
+
+    pub(super) fn portal(&self) -> anyhow::Result<Arc<dyn DossierPortal>> {
+        let name = &self.loaded.settings.portal.adapter;
+        self.ports.dossier_portal.clone().ok_or_else(|| anyhow!("adapter {name} offers no dossier portal"))
+    }
+}
+
+/// The API document, without starting anything but the topics' stores in a folder that is thrown away.
+pub async fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<utoipa::openapi::OpenApi> {
+    let stores = Arc::new(Stores::open(settings, &clock, true).await?);
+    let lasting = Lasting::open(&stores, &clock, settings).await?;
+    let quotas = Arc::new(Quotas::new(settings.quota_table(), None));
+    let topics = topics(&lasting, settings, &Ports::default(), &access(&lasting, settings)?, &quotas)?;
+    Ok(router::document(&topics)?.0)
+}
+
+fn access(lasting: &Lasting, settings: &Settings) -> anyhow::Result<Arc<Access>> {
+    Ok(Arc::new(Access::new(
+        Arc::clone(&lasting.register),
+        TokenSettings {
+            issuer: settings.server.public_url.clone(),
+            lifetime_ms: i64::from(settings.access.token_lifetime_s) * 1000,
+            skew_ms: i64::from(settings.access.clock_skew_s) * 1000,
+        },
+        Arc::new(issuers(settings)?),
+        Arc::clone(&lasting.clock),
+        settings.access.remember_token_ms.into(),
+        settings.access.remembered_tokens,
+    )))
+}
+
+fn topics(
+    lasting: &Lasting,
+    settings: &Settings,
+    ports: &Ports,
+    access: &Arc<Access>,
+    quotas: &Arc<Quotas>,
+) -> anyhow::Result<Topics> {
+    let Lasting { stores, clock, .. } = lasting;
+    let agencies = Arc::new(settings.agency_register());
+    let token_endpoint = TokenEndpoint {
+        quotas: Arc::clone(quotas),
+        access: Arc::clone(access),
+        store: Arc::clone(&stores.access),
+        keys: Arc::clone(&stores.keys),
+        url: format!("{}{TOKEN_PATH}", settings.server.public_url),
+    };
+    let dossiers = Dossiers {
+        store: Arc::clone(&lasting.dossiers),
+        outbox: Arc::clone(&stores.outbox),
+        audit: Arc::clone(&stores.audit),
+        replies: Arc::clone(&lasting.replies),
+        recorder: Arc::clone(&stores.recorder),
+        bodies: Arc::clone(&stores.bodies),
+        keys: Arc::clone(&stores.keys),
+        clock: Arc::clone(clock),
+        agencies: Arc::clone(&agencies),
+        procedures: Arc::new(settings.procedure_register()),
+        status_maps: Arc::new(settings.status_maps()?),
+        bell: stores.bell.clone(),
+        limits: Limits {
+            batch_items: settings.dossiers.batch_items,
+            steps_per_request: settings.dossiers.steps_per_request,
+            page_items: settings.dossiers.page_items,
+        },
+    };
+    let health = Health {
+        outbox: Arc::clone(&stores.outbox),
+        disk: stores.disk.clone(),
+        is_leaving: Arc::clone(&lasting.is_leaving),
+    };
+    Ok(Topics {
+        dossiers: Arc::new(dossiers),
+        catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
+        operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
+        health: Arc::new(health),
+        counts: lasting.counts.clone(),
+        access: Arc::clone(access),
+        quotas: Arc::clone(quotas),
+        token_endpoint: Arc::new(token_endpoint),
+    })
+}
+
+/// What the adapter of the portal offers.
+fn ports(loaded: &Loaded, cards: &[Card], tools: &Tools) -> anyhow::Result<Ports> {
+    let name = loaded.settings.portal.adapter.as_str();
+    let card = cards.iter().find(|card| card.name == name).ok_or_else(|| anyhow!("no adapter {name}"))?;
+    Ok((card.build)(&loaded.adapters[card.name], tools)?)
+}
+
+fn shared_quotas(settings: &Settings) -> anyhow::Result<Option<Arc<Shared>>> {
+    let shared = &settings.quotas.shared;
+    if shared.url.is_empty() {
+        return Ok(None);
+    }
+    let opened = Shared::new(SharedSettings {
+        url: shared.url.expose().to_owned(),
+        timeout: Duration::from_millis(shared.timeout_ms),
+        pause: Duration::from_millis(shared.pause_ms),
+        share_while_away: shared.share_while_away_percent,
+        prefix: settings.deployment.name.clone(),
+    });
+    Ok(Some(Arc::new(opened.context("quotas.shared.url")?)))
+}
+
+/// The issuers of the configuration.
+pub fn issuers(settings: &Settings) -> anyhow::Result<Issuers> {
+    Issuers::new(settings.issuer_terms(), settings.issuer_key_limits()).context("access.issuers")
+}
+
+/// The certificates of the configuration, if it has any; an error if they cannot be used.
+pub fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
+    let tls = &settings.server.tls;
+    let given = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
+    let files = given(&tls.certificate_file).map(|certificate| TlsFiles {
+        certificate,
+        private_key: PathBuf::from(&tls.private_key_file),
+        client_authorities: given(&tls.client_authorities_file),
+        revoked: given(&tls.client_revocations_file),
+    });
+    files.map(|files| Tls::open(files).map(Arc::new)).transpose()
+}
