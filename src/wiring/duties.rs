@@ -127,8 +127,8 @@ pub(super) async fn take_back_orphans(
 
 /// What a replica that has left was sending is anybody's: nobody has to wait until the leader finds it, or a clock.
 pub(super) async fn give_back(lasting: &Lasting, delay_ms: u32) -> Result<(), StoreError> {
-    let Lasting { stores, clock, .. } = lasting;
-    take_back_orphans(stores, clock, delay_ms).await?;
+    let (stores, now) = (&lasting.stores, lasting.clock.now());
+    stores.outbox.take_back(now, now.plus_millis(delay_ms.into())).await?;
     match &stores.database {
         Database::Sqlite(_) => Ok(()),
         Database::Postgres(database) => database.tell_now().await,

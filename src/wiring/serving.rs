@@ -20,7 +20,7 @@ use crate::http::tls::Tls;
 
 /// After the door was closed, a connection that says nothing for so long is closed too. Closed at once, it might have a
 /// request under way to us.
-const LAST_WORD: Duration = Duration::from_millis(250);
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The server of the API.
 pub(super) struct Serving {

@@ -4,12 +4,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use axum_server::AddrListener;
+use lienthong::http::door::Door;
 use lienthong_contract_tests::gateway::{client, wait_until_none};
 use lienthong_sandbox::{FaultPlan, Operation, OperationFaults, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::wire::{Got, Kept};
 use super::{Running, soon};
 use crate::support::{dossier, dossier_path};
+
+/// On one thread, which has not yet heard of those who have come: only the system knows of them.
+#[tokio::test]
+async fn whoever_had_come_before_the_door_was_closed_is_let_in_and_nobody_after_them() {
+    let (close, closed) = watch::channel(false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let door = Door::open(listener, closed).unwrap();
+    let waiting: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    close.send_replace(true);
+    let mut let_in = Vec::new();
+    for _ in &waiting {
+        let (_, from) = tokio::time::timeout(Duration::from_secs(5), door.accept_stream()).await.unwrap().unwrap();
+        let_in.push(from.0);
+    }
+    assert_eq!(let_in, waiting.iter().map(|stream| stream.local_addr().unwrap()).collect::<Vec<_>>());
+    assert!(tokio::time::timeout(Duration::from_millis(50), door.accept_stream()).await.is_err());
+    let refused = std::net::TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
 
 /// Clients that ask one request after the other until nobody listens; returns the codes that were accepted.
 async fn a_stop_under_load(unready_ms: u64) {
@@ -78,14 +102,14 @@ async fn under_load_a_stop_without_notice_costs_nobody_a_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_goes_first_while_everything_is_still_served() {
-    let mut running = Running::start("server.unready_ms = 1500").await;
+    let mut running = Running::start("server.unready_ms = 4000").await;
     let mut kept = Kept::new(running.deployment.address, &running.token);
     assert_eq!(kept.ask("GET", "/readyz", "").await.unwrap().status(), 200);
     running.program.terminate().unwrap();
     let asked = Instant::now();
     let is_ready = async || client().get(format!("{}/readyz", running.deployment.url())).send().await.unwrap().status();
     soon("it is not ready", async || is_ready().await == 503).await;
-    assert!(asked.elapsed() < Duration::from_millis(1000), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_millis(3000), "{:?}", asked.elapsed());
     assert_eq!(kept.ask("GET", "/readyz", "").await.unwrap().status(), 503);
     // Old and new connections are served, and may stay.
     let path = dossier_path("H15.50-261121-0001");
@@ -96,7 +120,7 @@ async fn readiness_goes_first_while_everything_is_still_served() {
         assert!(!head.contains("connection: close") && head.starts_with("http/1.1 20"), "{head}");
     }
     assert!(running.program.ended(Duration::from_secs(10)).await.unwrap().success());
-    assert!(asked.elapsed() >= Duration::from_millis(1500), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= Duration::from_millis(4000), "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +137,8 @@ async fn what_was_begun_is_answered_after_the_door_was_closed_and_the_connection
         matches!(Kept::new(address, &token).ask("GET", "/livez", "").await, Ok(Got::Refused))
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    // Longer than whoever says nothing is waited for.
+    tokio::time::sleep(Duration::from_millis(1300)).await;
     let Got::Answer { status, head, .. } = kept.finish(&body).await.unwrap() else { panic!("refused") };
     assert_eq!(status, 202);
     assert!(head.contains("connection: close"), "{head}");
@@ -129,7 +154,7 @@ async fn a_second_signal_ends_it_at_once() {
     running.program.terminate().unwrap();
     let status = running.program.ended(Duration::from_secs(5)).await.unwrap();
     assert!(!status.success(), "not everything was finished: {status}");
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
