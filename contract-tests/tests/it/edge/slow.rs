@@ -79,14 +79,30 @@ async fn answers(world: &World, take: impl AsyncFnOnce(&mut TcpStream)) -> usize
 
 const ASKED: usize = 200;
 
+/// Bytes that the kernel has taken from the gateway for this connection and not got rid of.
+fn queued(world: &World, connection: &TcpStream) -> usize {
+    let ends = [world.deployment.address.port(), connection.local_addr().unwrap().port()];
+    let ends = ends.map(|port| format!("0100007F:{port:04X}"));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let cells = lines.into_iter().find(|cells| cells[1..3] == ends).expect("the connection is gone");
+    usize::from_str_radix(cells[4].split(':').next().unwrap(), 16).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_does_not_take_its_answers_is_cut_off() {
     let world = World::with(Settings::default(), "http.write_timeout_ms = 700").await;
     let at_once = answers(&world, async |_| {}).await;
     assert_eq!(at_once, ASKED + 1, "what is asked for is answered");
-    let late = answers(&world, async |_| tokio::time::sleep(Duration::from_secs(2)).await).await;
-    // What the kernel had taken over still comes, and that is little.
-    assert!(late <= 8, "nothing was taken for two seconds, and then {late} answers");
+    let mut waiting = 0;
+    let late = answers(&world, async |connection: &mut TcpStream| {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        waiting = queued(&world, connection);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    })
+    .await;
+    assert!(late < ASKED, "nothing was taken for two seconds, and then all {late} answers");
+    assert!((1..=600_000).contains(&waiting), "{waiting} bytes wait in the kernel for who takes nothing");
     let slow = answers(&world, async |connection: &mut TcpStream| {
         for _ in 0..60 {
             let _ = connection.read(&mut [0; 1000]).await;
