@@ -49,7 +49,7 @@ fn quotas(limits: UpstreamLimits, redis: Option<&Redis>) -> Arc<Quotas> {
             share_while_away: 100,
             prefix: "test".to_owned(),
         };
-        Shared::new(settings).unwrap()
+        Arc::new(Shared::new(settings).unwrap())
     });
     Arc::new(Quotas::new(QuotaTable { upstreams, ..QuotaTable::default() }, shared))
 }
