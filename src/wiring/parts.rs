@@ -167,7 +167,7 @@ fn access(lasting: &Lasting, settings: &Settings) -> anyhow::Result<Arc<Access>>
             lifetime_ms: i64::from(settings.access.token_lifetime_s) * 1000,
             skew_ms: i64::from(settings.access.clock_skew_s) * 1000,
         },
-        Arc::new(issuers(settings)?),
+        Arc::new(issuers(settings)?).watched(settings.issuer_key_limits().fresh),
         Arc::clone(&lasting.clock),
         settings.access.remember_token_ms.into(),
         settings.access.remembered_tokens,

@@ -14,7 +14,6 @@ use jsonwebtoken::Algorithm;
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::{Clock, Timestamp};
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::client::{Proof, Scope};
 use super::tokens::jwt::{Claims, Unacceptable, Unverified};
@@ -100,19 +99,18 @@ impl Issuers {
         self.0.iter().find(|issuer| issuer.terms.url == url)
     }
 
-    /// Looks at all keys every so often, until it is told to stop: so that a key that an issuer has withdrawn is forgotten
-    /// also where nobody calls, and the first caller waits for nothing.
-    pub async fn watch(self: Arc<Self>, every: Duration, mut stop: watch::Receiver<bool>) {
-        let look = async || {
-            join_all(self.0.iter().map(|issuer| issuer.source.keys())).await;
-            tokio::time::sleep(every).await;
-        };
-        while !*stop.borrow() {
-            tokio::select! {
-                () = look() => {}
-                _ = stop.changed() => return,
+    /// Looks at all keys every so often, as long as anyone has these issuers: so that a key that an issuer has withdrawn is
+    /// forgotten also where nobody calls, and the first caller waits for nothing.
+    pub fn watched(self: Arc<Self>, every: Duration) -> Arc<Self> {
+        let watched = Arc::downgrade(&self);
+        tokio::spawn(async move {
+            while let Some(issuers) = watched.upgrade() {
+                join_all(issuers.0.iter().map(|issuer| issuer.source.keys())).await;
+                drop(issuers);
+                tokio::time::sleep(every).await;
             }
-        }
+        });
+        self
     }
 
     /// Asks each for its keys, once: what an operator wants to know of a configuration.

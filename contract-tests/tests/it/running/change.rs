@@ -119,14 +119,14 @@ access = { token_lifetime_s = 77 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_becomes_talkative_and_quiet_again() {
-    let running = Running::start("").await;
-    let lines = || running.times("\"route\":\"/v1/dossiers\"");
+    let running = Running::start("log.filter = \"info,access=warn\"").await;
+    let lines = || running.times("\"operation\":\"listDossiers\"");
     running.get("/v1/dossiers").await.is(200);
     assert_eq!(lines(), 0);
-    running.change("log.filter = \"info,lienthong::http::layers=debug\"").await;
+    running.change("log.filter = \"info\"").await;
     running.get("/v1/dossiers").await.is(200);
     soon("the request is logged", async || lines() == 1).await;
-    running.change("log.filter = \"info\"").await;
+    running.change("log.filter = \"info,access=warn\"").await;
     running.get("/v1/dossiers").await.is(200);
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(lines(), 1);
