@@ -1,5 +1,6 @@
 //! Where connections come in. When the door is closed, those that had arrived by then are still taken in, and every later
-//! one is refused by the system: none is left that was accepted and then reset.
+//! one is refused by the system. (Between its last look and its end a socket has an instant in which the system lets one in
+//! and resets it: to whoever comes then, that is a refusal, too.)
 
 use std::collections::VecDeque;
 use std::future::pending;

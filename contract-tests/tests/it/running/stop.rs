@@ -38,10 +38,11 @@ async fn whoever_had_come_before_the_door_was_closed_is_let_in_and_nobody_after_
 /// Clients that ask one request after the other until nobody listens; returns the codes that were accepted.
 async fn a_stop_under_load(unready_ms: u64) {
     let mut running = Running::start(&format!("server.unready_ms = {unready_ms}")).await;
-    let accepted = Arc::new(AtomicUsize::new(0));
+    let (accepted, resets) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..16)
         .map(|n| {
-            let (address, token, accepted) = (running.deployment.address, running.token.clone(), Arc::clone(&accepted));
+            let (address, token) = (running.deployment.address, running.token.clone());
+            let (accepted, resets) = (Arc::clone(&accepted), Arc::clone(&resets));
             tokio::spawn(async move {
                 let mut kept = Kept::new(address, &token);
                 let (body, mut codes) = (dossier("received").to_string(), Vec::new());
@@ -54,6 +55,10 @@ async fn a_stop_under_load(unready_ms: u64) {
                     match kept.ask("PUT", &dossier_path(&code), &body).await {
                         Ok(Got::Answer { status: 202, .. }) => codes.push(code),
                         Ok(Got::Refused) => return codes,
+                        Ok(Got::Reset) => {
+                            resets.fetch_add(1, Ordering::Relaxed);
+                            return codes;
+                        }
                         other => panic!("client {n}, request {turn}: {other:?}"),
                     }
                     accepted.fetch_add(1, Ordering::Relaxed);
@@ -70,6 +75,8 @@ async fn a_stop_under_load(unready_ms: u64) {
         codes.extend(client.await.unwrap());
     }
     assert!(asked.elapsed() >= Duration::from_millis(unready_ms), "{:?}", asked.elapsed());
+    // There is an instant between the last one that is let in and the first that is refused.
+    assert!(resets.load(Ordering::Relaxed) <= 1, "{resets:?} new connections were reset");
     assert!(running.program.ended(Duration::from_secs(15)).await.unwrap().success());
     assert_eq!(running.times("a stop was asked for"), 1);
     assert_eq!(running.times("\"message\":\"stopped\""), 1);

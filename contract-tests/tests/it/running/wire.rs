@@ -11,6 +11,8 @@ pub(super) struct Kept {
     address: SocketAddr,
     token: String,
     connection: Option<TcpStream>,
+    /// Nothing was asked on it before.
+    is_new: bool,
 }
 
 /// What came of one request.
@@ -20,20 +22,22 @@ pub(super) enum Got {
     Answer { status: u16, head: String },
     /// Nobody listens any more.
     Refused,
+    /// A new connection was reset before a byte of an answer: it came in the instant in which the system closed the door.
+    Reset,
 }
 
 impl Got {
     pub(super) fn status(&self) -> u16 {
         match self {
             Self::Answer { status, .. } => *status,
-            Self::Refused => 0,
+            Self::Refused | Self::Reset => 0,
         }
     }
 }
 
 impl Kept {
     pub(super) fn new(address: SocketAddr, token: &str) -> Self {
-        Self { address, token: token.to_owned(), connection: None }
+        Self { address, token: token.to_owned(), connection: None, is_new: true }
     }
 
     /// Asks, and waits for the whole answer; anything but an answer or a refused connection is an error.
@@ -41,11 +45,14 @@ impl Kept {
         if !self.begin(method, path, body.len()).await? {
             return Ok(Got::Refused);
         }
-        self.finish(body).await
+        let got = self.finish(body).await;
+        let was_reset = |error: &String| error.starts_with("no answer: Connection reset");
+        if self.is_new && got.as_ref().is_err_and(was_reset) { Ok(Got::Reset) } else { got }
     }
 
     /// Sends the head of a request; `false` if nobody listens any more.
     pub(super) async fn begin(&mut self, method: &str, path: &str, length: usize) -> Result<bool, String> {
+        self.is_new = self.connection.is_none();
         let connection = match self.connection.take() {
             Some(kept) => kept,
             None => match TcpStream::connect(self.address).await {
