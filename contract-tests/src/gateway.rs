@@ -176,12 +176,13 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
 
     /// The same with variables in its environment; the tests' clients are there, or are not needed.
     pub async fn spawn_with(&self, environment: &[(&str, &str)]) -> Result<(Program, Duration)> {
-        let started = Instant::now();
         let log = std::fs::File::options().create(true).append(true).open(self.folder().join("gateway.log"))?;
         let mut command = self.command()?;
         command.envs(environment.iter().copied());
-        let child = command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        let mut program = Program(child);
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        // Not before: the program may have had to be built, or another build waited for.
+        let started = Instant::now();
+        let mut program = Program(command.spawn()?);
         loop {
             // Asked again soon: one request that is not answered must not take all of the time.
             let asked = tokio::time::timeout(Duration::from_secs(2), ready(&self.url())).await;
@@ -192,7 +193,8 @@ http = {{ connect_timeout_ms = 500, total_timeout_ms = 1000, most_in_flight = 64
                 bail!("the gateway ended with {status}: {}", self.log());
             }
             if started.elapsed() > Duration::from_secs(30) {
-                bail!("the gateway is not ready after 30 s; it waits in {}: {}", waits_in(program.id()), self.log());
+                let (waits_in, log) = (waits_in(program.id()), self.log());
+                bail!("the gateway is not ready after 30 s ({asked:?}); it waits in {waits_in}: {log}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -130,5 +130,5 @@ fn unreadable_body() -> PortError {
         "Nội dung đã nhận không còn hợp lệ với phiên bản này.",
         "What was accepted is no longer valid for this version.",
     );
-    PortError::new("gateway", PortErrorKind::Rejected { reason }).with_note("stored_body_unreadable")
+    PortError::new("gateway", PortErrorKind::Rejected { reason }).with_note("stored_body_unreadable").not_asked()
 }

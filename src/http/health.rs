@@ -11,10 +11,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::outbox::store::{Counts, OutboxStore};
+use crate::storage::StoreError;
 use crate::storage::disk::DiskWatch;
 
 /// Then readiness is told without counts.
 const MOST_TIME_TO_COUNT: Duration = Duration::from_secs(1);
+
+/// Then the store does not answer.
+const MOST_TIME_TO_ASK: Duration = Duration::from_millis(500);
 
 /// What readiness is judged by.
 pub struct Health {
@@ -38,7 +42,10 @@ pub async fn ready(State(health): State<Arc<Health>>) -> Response {
     // Counting much takes long: that must not make a gateway look unable to serve.
     let counted = match tokio::time::timeout(MOST_TIME_TO_COUNT, health.outbox.counts()).await {
         Ok(counted) => counted,
-        Err(_) => health.outbox.next_due().await.map(|_| Counts::default()),
+        Err(_) => match tokio::time::timeout(MOST_TIME_TO_ASK, health.outbox.next_due()).await {
+            Ok(answered) => answered.map(|_| Counts::default()),
+            Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
+        },
     };
     match counted {
         Ok(counts) => {

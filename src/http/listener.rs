@@ -66,13 +66,13 @@ impl Places {
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (all, by_address) = &mut *taken;
-        let of_this = by_address.entry(address).or_default();
-        if *all >= self.limits.all || *of_this >= self.limits.of_one_address {
+        let of_this = by_address.get(&address).copied().unwrap_or(0);
+        if *all >= self.limits.all || of_this >= self.limits.of_one_address {
             counter!(CONNECTIONS_REFUSED.name).increment(1);
             return None;
         }
         *all += 1;
-        *of_this += 1;
+        by_address.insert(address, of_this + 1);
         gauge!(CONNECTIONS.name).increment(1);
         Some(Place { places: Arc::clone(self), address })
     }

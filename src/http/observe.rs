@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use lienthong_adapter_kit::metrics::InProgress;
@@ -14,6 +14,7 @@ use metrics::{counter, gauge, histogram};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::problem::ProblemCode;
 use super::rules::{RuleBook, rule_of};
 use crate::access::Client;
 use crate::telemetry::metrics::{CLIENT_SECONDS, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_PROGRESS};
@@ -51,19 +52,11 @@ pub async fn observe(State(book): State<Arc<RuleBook>>, mut request: Request, ne
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(recognised.clone());
     let in_progress = InProgress::of(gauge!(REQUESTS_IN_PROGRESS.name));
-    let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut seen = Seen { method, operation, recognised, id, span, started: Instant::now(), ended: (HUNG_UP, None) };
+    let mut response = next.run(request).instrument(seen.span.clone()).await;
     drop(in_progress);
-    let seen = Seen {
-        method: method.as_str(),
-        operation,
-        client: recognised.0.get().map(|client| client.id.clone()).unwrap_or_default(),
-        status: response.status().as_u16(),
-        took: started.elapsed(),
-    };
-    seen.log(&span, &id);
-    seen.count();
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    seen.ended = (response.status().as_u16(), response.extensions().get::<ProblemCode>().map(|code| code.0));
+    if let Ok(value) = HeaderValue::from_str(&seen.id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
@@ -73,37 +66,47 @@ fn text<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-struct Seen<'a> {
-    method: &'a str,
+/// In place of a status: the caller did not wait for the answer.
+const HUNG_UP: u16 = 499;
+
+/// A request, told of when it has ended, however that was.
+struct Seen {
+    method: Method,
     operation: String,
-    client: String,
-    status: u16,
-    took: std::time::Duration,
+    recognised: Recognised,
+    id: String,
+    span: Span,
+    started: Instant,
+    /// Status, and the problem's code.
+    ended: (u16, Option<&'static str>),
 }
 
-impl Seen<'_> {
-    /// One line of access log; the request's id and trace stand beside it, in its span.
-    fn log(&self, span: &Span, id: &str) {
-        let Self { method, operation, client, status, took } = self;
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        span.in_scope(|| match status {
+impl Drop for Seen {
+    fn drop(&mut self) {
+        let (status, code) = self.ended;
+        let (took, operation) = (self.started.elapsed(), self.operation.as_str());
+        let client = self.recognised.0.get().map_or("", |client| client.id.as_str());
+        // A method of the caller's own making may be of any length.
+        let is_known = [Method::GET, Method::PUT, Method::POST, Method::HEAD].contains(&self.method);
+        let method = if is_known { self.method.as_str() } else { "other" };
+        let (request_id, micros) = (&*self.id, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.span.in_scope(|| match status {
             500.. => {
-                tracing::warn!(target: "access", request_id = id, method, operation, client, status, micros, "request")
+                tracing::warn!(target: "access", request_id, method, operation, client, status, code, micros, "request")
+            }
+            _ if operation.starts_with("/livez") || operation.starts_with("/readyz") => {
+                tracing::debug!(target: "access", request_id, method, operation, status, micros, "request");
             }
             _ => {
-                tracing::info!(target: "access", request_id = id, method, operation, client, status, micros, "request")
+                tracing::info!(target: "access", request_id, method, operation, client, status, code, micros, "request")
             }
         });
-    }
-
-    fn count(&self) {
-        let Self { operation, client, status, took, .. } = self;
-        let status = status.to_string();
-        counter!(REQUESTS.name, "client" => client.clone(), "operation" => operation.clone(), "status" => status)
-            .increment(1);
-        histogram!(REQUEST_SECONDS.name, "operation" => operation.clone()).record(*took);
+        let labels =
+            [("client", client.to_owned()), ("operation", operation.to_owned()), ("status", status.to_string())];
+        counter!(REQUESTS.name, &labels).increment(1);
+        histogram!(REQUEST_SECONDS.name, "operation" => operation.to_owned()).record(took);
         if !client.is_empty() {
-            histogram!(CLIENT_SECONDS.name, "client" => client.clone()).record(*took);
+            histogram!(CLIENT_SECONDS.name, "client" => client.to_owned()).record(took);
         }
     }
 }

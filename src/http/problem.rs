@@ -77,6 +77,10 @@ codes! {
     Internal = "service.internal", INTERNAL_SERVER_ERROR, "Lỗi nội bộ", "Internal error";
 }
 
+/// Beside a refusal that was written: its code, for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct ProblemCode(pub &'static str);
+
 /// A refusal on its way out.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -299,6 +303,7 @@ pub async fn localise(request: Request, next: Next) -> Response {
         }
     }
     written.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    written.extensions_mut().insert(ProblemCode(problem.code.as_str()));
     written.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     written
 }

@@ -4,6 +4,7 @@
 mod delivery;
 pub mod http;
 mod item;
+mod judge;
 mod narrate;
 mod retry;
 mod status;

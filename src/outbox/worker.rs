@@ -12,8 +12,7 @@ use std::time::Duration;
 use lienthong_adapter_kit::breaker::{Answer, Outcome, Permit, RouteBreaker, State};
 use lienthong_adapter_kit::standing::Standing;
 use lienthong_adapter_kit::{time_budget, trace};
-use lienthong_domain::invalid::Message;
-use lienthong_domain::port::{AfterAmbiguity, PortError, PortErrorKind, Presence};
+use lienthong_domain::port::{AfterAmbiguity, PortError, PortErrorKind};
 use lienthong_domain::time::{Clock, Timestamp};
 use metrics::counter;
 use tokio::sync::{Semaphore, watch};
@@ -23,8 +22,9 @@ use tracing::field::Empty;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::judge::own_problem;
 use super::store::{OutboxStore, Settlement};
-use super::{Attempt, Claimed, Delivery, Learned, Problem, RetrySchedule, Status};
+use super::{Attempt, Claimed, Delivery, Learned, RetrySchedule, Status};
 use crate::replicas::{Bell, Member};
 use crate::storage::StoreError;
 use crate::telemetry::metrics::DELIVERIES;
@@ -33,9 +33,6 @@ use crate::telemetry::metrics::DELIVERIES;
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// Tries to write an outcome that the store refuses.
 const MOST_FAILURES: u32 = 5;
-
-/// A receiver's `Retry-After` is believed up to a day.
-const MOST_RETRY_AFTER_MS: i64 = 24 * 3_600_000;
 
 /// Limits and times of a worker, from the configuration.
 #[derive(Debug, Clone)]
@@ -246,6 +243,7 @@ impl Worker {
                 Ok(true) => {
                     let (operation, outcome) = (settlement.operation, settlement.to.as_str());
                     counter!(DELIVERIES.name, "operation" => operation, "outcome" => outcome).increment(1);
+                    tell(&settlement);
                     self.bell.ring_here();
                     return true;
                 }
@@ -282,7 +280,7 @@ impl Worker {
             }
         };
         let most = self.settings.attempt_timeout;
-        let attempt = time_budget::within(most, self.delivery.attempt(claimed, &body));
+        let attempt = time_budget::within(most - most / 10, self.delivery.attempt(claimed, &body));
         let attempt = tokio::time::timeout(most, attempt);
         let attempt = self.while_it_may_act(epoch, attempt).await;
         let cut_off = |note: &'static str, operation: &'static str| Attempt {
@@ -322,52 +320,6 @@ impl Worker {
         }
     }
 
-    fn judge(&self, claimed: &Claimed, attempt: Attempt) -> Settlement {
-        let Attempt { operation, result, learned } = attempt;
-        let settlement = match result {
-            Ok(()) => self.settlement(claimed, operation, Status::Delivered, None, None),
-            Err(error) => self.judge_failure(claimed, operation, &error),
-        };
-        Settlement { learned, ..settlement }
-    }
-
-    fn judge_failure(&self, claimed: &Claimed, operation: &'static str, error: &PortError) -> Settlement {
-        let now = self.clock.now();
-        let problem = Some(problem_of(error));
-        match &error.kind {
-            PortErrorKind::Unavailable => self.retry_later(claimed, operation, problem, 0),
-            PortErrorKind::RateLimited { retry_after } => {
-                self.retry_later(claimed, operation, problem, asked_pause(*retry_after))
-            }
-            PortErrorKind::QuotaSpent { retry_after } => {
-                self.retry_later(claimed, operation, problem, asked_pause(Some(*retry_after)))
-            }
-            PortErrorKind::OurCredentialRefused => {
-                self.settlement(claimed, operation, Status::Retry, Some(self.rest(error)), problem)
-            }
-            PortErrorKind::Rejected { .. } | PortErrorKind::AlreadyExists | PortErrorKind::NotFound => {
-                self.settlement(claimed, operation, Status::Dead, None, problem)
-            }
-            PortErrorKind::Unreadable | PortErrorKind::OutcomeUnknown => {
-                let due = match self.delivery.after_ambiguity(claimed) {
-                    AfterAmbiguity::Park => None,
-                    AfterAmbiguity::LookUp | AfterAmbiguity::Resend => {
-                        Some(now.plus_millis(self.settings.look_up_delay_ms))
-                    }
-                };
-                self.settlement(claimed, operation, Status::Unknown, due, problem)
-            }
-        }
-    }
-
-    /// Our account was refused: the route rests. Returns until when.
-    fn rest(&self, error: &PortError) -> Timestamp {
-        tracing::error!(system = error.system, "our account was refused: the route rests until it is accepted again");
-        let until = self.clock.now().plus_millis(self.settings.credential_pause_ms);
-        self.rests_until.store(until.micros(), Ordering::Relaxed);
-        until
-    }
-
     /// What the profile allows after an unknown outcome.
     async fn resolve(&self, claimed: &Claimed, epoch: u64, permit: Permit) -> Settlement {
         if claimed.item.lost_leases >= self.settings.most_lost_leases {
@@ -386,7 +338,8 @@ impl Worker {
             }
             AfterAmbiguity::LookUp => {
                 let most = self.settings.attempt_timeout;
-                let found = tokio::time::timeout(most, time_budget::within(most, self.delivery.look_up(claimed)));
+                let found =
+                    tokio::time::timeout(most, time_budget::within(most - most / 10, self.delivery.look_up(claimed)));
                 let Some(found) = self.while_it_may_act(epoch, found).await else {
                     self.breaker.give_back(permit);
                     return self.settlement(claimed, "outbox.lease_ended", Status::Unknown, Some(now), problem);
@@ -399,98 +352,16 @@ impl Worker {
             }
         }
     }
-
-    fn judge_look_up(&self, claimed: &Claimed, found: Result<Presence, PortError>) -> Settlement {
-        match found {
-            Ok(presence) => {
-                let problem = claimed.item.problem.clone();
-                let due = Some(self.clock.now());
-                let mut settlement = self.settlement(claimed, "outbox.look_up", Status::Retry, due, problem);
-                settlement.learned.presence = Some(presence);
-                settlement
-            }
-            // Past the deadline nothing is due any more: the item stays unknown and visible, an operator decides.
-            Err(error) => {
-                let due = match &error.kind {
-                    PortErrorKind::OurCredentialRefused => Some(self.rest(&error)),
-                    PortErrorKind::RateLimited { retry_after } => self.next_attempt(claimed, asked_pause(*retry_after)),
-                    PortErrorKind::QuotaSpent { retry_after } => {
-                        self.next_attempt(claimed, asked_pause(Some(*retry_after)))
-                    }
-                    _ => self.next_attempt(claimed, 0),
-                };
-                self.settlement(claimed, "outbox.look_up", Status::Unknown, due, Some(problem_of(&error)))
-            }
-        }
-    }
-
-    fn next_attempt(&self, claimed: &Claimed, least_ms: i64) -> Option<Timestamp> {
-        let (item, now) = (&claimed.item, self.clock.now());
-        let spread = item.id.as_u64_pair().1 ^ item.fence.unsigned_abs();
-        // Look-ups are no attempts, but they too must become rarer: the fence counts both.
-        let tries = if item.status == Status::Unknown { item.fence } else { item.attempts };
-        let retry = self.retry.read().unwrap_or_else(PoisonError::into_inner);
-        let due = retry.next(tries, item.first_tried_at.unwrap_or(now), now, spread)?;
-        Some(due.max(now.plus_millis(least_ms)))
-    }
-
-    fn retry_later(
-        &self,
-        claimed: &Claimed,
-        operation: &'static str,
-        problem: Option<Problem>,
-        least_ms: i64,
-    ) -> Settlement {
-        match self.next_attempt(claimed, least_ms) {
-            Some(due) => self.settlement(claimed, operation, Status::Retry, Some(due), problem),
-            None => self.settlement(claimed, operation, Status::Dead, None, problem),
-        }
-    }
-
-    fn settlement(
-        &self,
-        claimed: &Claimed,
-        operation: &'static str,
-        to: Status,
-        due_at: Option<Timestamp>,
-        problem: Option<Problem>,
-    ) -> Settlement {
-        Settlement {
-            id: claimed.item.id,
-            fence: claimed.item.fence,
-            operation,
-            to,
-            due_at,
-            problem,
-            learned: Learned::default(),
-            now: self.clock.now(),
-        }
-    }
 }
 
-/// A pause that the receiver asked for, in milliseconds.
-fn asked_pause(retry_after: Option<Duration>) -> i64 {
-    let asked = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
-    asked.min(MOST_RETRY_AFTER_MS)
-}
-
-fn problem_of(error: &PortError) -> Problem {
-    let reason = match &error.kind {
-        PortErrorKind::Rejected { reason } => Some(reason.clone()),
-        PortErrorKind::AlreadyExists => {
-            Some(Message::new("Hệ thống nhận cho biết hồ sơ đã tồn tại.", "It exists there already."))
-        }
-        PortErrorKind::NotFound => Some(Message::new("Hệ thống nhận chưa có hồ sơ này.", "The dossier is not there.")),
-        _ => None,
-    };
-    Problem {
-        kind: error.kind.name().to_owned(),
-        upstream_code: error.upstream_code.clone(),
-        note: error.note.clone(),
-        reason,
+/// A line for what came of an item; the request's trace stands beside it, in the span.
+fn tell(settlement: &Settlement) {
+    let (operation, outcome) = (settlement.operation, settlement.to.as_str());
+    let problem = settlement.problem.as_ref();
+    let (kind, note) = (problem.map(|problem| &*problem.kind), problem.and_then(|problem| problem.note.as_deref()));
+    match settlement.to {
+        Status::Delivered => tracing::debug!(operation, outcome, "a delivery"),
+        Status::Dead | Status::Unknown => tracing::warn!(operation, outcome, kind, note, "a delivery"),
+        _ => tracing::info!(operation, outcome, kind, note, "a delivery"),
     }
-}
-
-fn own_problem(kind: &str) -> Option<Problem> {
-    Some(Problem { kind: kind.to_owned(), upstream_code: None, note: None, reason: None })
 }

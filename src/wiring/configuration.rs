@@ -106,6 +106,7 @@ impl Configuration {
         *self.worker.retry.write().unwrap_or_else(PoisonError::into_inner) = retry_schedule(&next.loaded.settings);
         self.worker.breaker.follow(next.loaded.settings.outbox.breaker.clone());
         self.lasting.upstream_quotas.replace(&next.quotas);
+        next.quotas.keep_only_these();
         if !is_same_portal {
             self.delivery.replace(portal);
             // If it rests because our account was refused: another one, or another password, may be taken.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lienthong_domain::time::Clock;
+use lienthong_domain::time::{Clock, Timestamp};
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
@@ -56,7 +56,8 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
     let assertions = {
         let (store, clock) = (Arc::clone(&stores.access), Arc::clone(clock));
         move || {
-            let (store, now) = (Arc::clone(&store), clock.now());
+            // By the clock of the replica that is furthest behind.
+            let (store, now) = (Arc::clone(&store), clock.now().plus_millis(-MOST_CLOCK_SKEW_S * 1000));
             async move { store.forget_assertions(now).await.map(|forgotten| forgotten > 0) }
         }
     };
@@ -104,9 +105,14 @@ fn rotation(settings: &Settings) -> Rotation {
     Rotation {
         period_ms: i64::from(access.token_key_days) * 86_400_000,
         lead_ms: i64::from(access.token_key_lead_s) * 1000,
-        token_ms: i64::from(access.token_lifetime_s + access.clock_skew_s) * 1000,
+        // Of tokens that were given out before these settings, too.
+        token_ms: (LONGEST_TOKEN_S + MOST_CLOCK_SKEW_S) * 1000,
     }
 }
+
+/// The most that the configuration allows.
+const LONGEST_TOKEN_S: i64 = 3600;
+const MOST_CLOCK_SKEW_S: i64 = 300;
 
 /// Audit records that are given their places in one transaction at most.
 const PLACES_AT_A_TIME: usize = 5000;
@@ -135,48 +141,75 @@ pub(super) async fn give_back(lasting: &Lasting, delay_ms: u32) -> Result<(), St
     }
 }
 
-/// Small duties of every replica: the disk and the outbox are watched every second, keys are made ahead.
-pub(super) async fn keep_house(
-    stores: Arc<Stores>,
-    clock: Arc<dyn Clock>,
-    counts: PrometheusHandle,
-    mut stop: watch::Receiver<bool>,
-) {
-    let (mut pause, mut keys_made) = (Duration::ZERO, Instant::now());
+/// What is looked at every second, whatever the database does: the disk, and measured times, which are kept until then.
+pub(super) async fn keep_watch(stores: Arc<Stores>, counts: PrometheusHandle, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1).max(pause)) => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = stop.changed() => return,
         }
-        // Otherwise every measured time is kept until the counts are read.
         counts.run_upkeep();
         if let Some(disk) = &stores.disk {
             disk.look();
             gauge!(DISK_LOW.name).set(u8::from(disk.is_low()));
         }
-        // A count of much takes long: it must not become what the database is busy with.
-        let started = Instant::now();
-        match stores.outbox.counts().await {
+    }
+}
+
+/// Small duties of every replica that need the database: the outbox is counted, keys are made ahead.
+pub(super) async fn keep_house(stores: Arc<Stores>, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    let house = async {
+        let mut house = House { stores, clock, next_due: None, keys_made: Instant::now() };
+        loop {
+            let started = Instant::now();
+            house.count().await;
+            house.make_keys().await;
+            // A count of much takes long: it must not become what the database is busy with.
+            tokio::time::sleep((started.elapsed() * 20).clamp(Duration::from_secs(1), Duration::from_secs(60))).await;
+        }
+    };
+    tokio::select! {
+        () = house => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+struct House {
+    stores: Arc<Stores>,
+    clock: Arc<dyn Clock>,
+    /// As it was last known.
+    next_due: Option<Timestamp>,
+    keys_made: Instant,
+}
+
+impl House {
+    async fn count(&mut self) {
+        match self.stores.outbox.counts().await {
             Ok(counts) => {
                 for status in Status::ALL.iter().filter(|status| status.is_open()) {
                     let found = counts.by_status.iter().find(|(known, _)| known == status);
                     gauge!(OUTBOX_ITEMS.name, "status" => status.as_str()).set(found.map_or(0.0, |(_, n)| *n as f64));
                 }
-                stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum());
+                self.stores.backlog.counted(counts.by_status.iter().map(|(_, count)| count.unsigned_abs()).sum());
             }
             Err(error) => tracing::warn!(%error, "the outbox could not be counted"),
         }
-        if let Ok(due) = stores.outbox.next_due().await {
-            let late = due.map_or(0, |due| clock.now().millis_since(due).max(0));
-            gauge!(OUTBOX_OVERDUE.name).set(late as f64 / 1000.0);
+        if let Ok(due) = self.stores.outbox.next_due().await {
+            self.next_due = due;
         }
-        pause = (started.elapsed() * 20).min(Duration::from_secs(60));
-        if keys_made.elapsed() > Duration::from_secs(3600) {
-            keys_made = Instant::now();
-            let [_, next] = stores.recorder.half_years();
-            if let Err(error) = stores.check_keys(&next).await {
-                tracing::error!(%error, "a key that will be needed from the next half-year on");
-            }
+        // Also while the database does not answer: what was due waits all the longer.
+        let late = self.next_due.map_or(0, |due| self.clock.now().millis_since(due).max(0));
+        gauge!(OUTBOX_OVERDUE.name).set(late as f64 / 1000.0);
+    }
+
+    async fn make_keys(&mut self) {
+        if self.keys_made.elapsed() < Duration::from_secs(3600) {
+            return;
+        }
+        self.keys_made = Instant::now();
+        let [_, next] = self.stores.recorder.half_years();
+        if let Err(error) = self.stores.check_keys(&next).await {
+            tracing::error!(%error, "a key that will be needed from the next half-year on");
         }
     }
 }

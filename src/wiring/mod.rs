@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use configuration::record_start;
 pub use configuration::{By, Configuration, NotTaken};
-use duties::{duties, give_back, keep_house, rotate, take_back_orphans};
+use duties::{duties, give_back, keep_house, keep_watch, rotate, take_back_orphans};
 use parts::{Lasting, Parts};
 pub use parts::{api_document, issuers, tls};
 use serving::Serving;
@@ -116,7 +116,8 @@ impl Gateway {
             let every = Duration::from_millis(settings.server.tls.reload_ms);
             tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
         }
-        tasks.push(tokio::spawn(keep_house(stores, clock, lasting.counts.clone(), stopped)));
+        tasks.push(tokio::spawn(keep_watch(Arc::clone(&stores), lasting.counts.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(keep_house(stores, clock, stopped)));
         tracing::info!(address = %serving.address, "serving");
         Ok(Self {
             configuration,

@@ -111,7 +111,14 @@ impl Parts {
         };
         let access = match same("access") {
             Some(parts) => Arc::clone(&parts.access),
-            None => access(lasting, settings)?,
+            None => {
+                let same_issuers = [same("access.issuers"), same("access.issuer_keys")];
+                let kept = match same_issuers {
+                    [Some(parts), Some(_)] => Some(Arc::clone(&parts.access.issuers)),
+                    _ => None,
+                };
+                access(lasting, settings, kept)?
+            }
         };
         let quotas = match (same("quotas"), before) {
             (Some(parts), _) => Arc::clone(&parts.quotas),
@@ -155,11 +162,16 @@ pub async fn api_document(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow:
     let stores = Arc::new(Stores::open(settings, &clock, true).await?);
     let lasting = Lasting::open(&stores, &clock, settings).await?;
     let quotas = Arc::new(Quotas::new(settings.quota_table(), None));
-    let topics = topics(&lasting, settings, &Ports::default(), &access(&lasting, settings)?, &quotas)?;
+    let topics = topics(&lasting, settings, &Ports::default(), &access(&lasting, settings, None)?, &quotas)?;
     Ok(router::document(&topics)?.0)
 }
 
-fn access(lasting: &Lasting, settings: &Settings) -> anyhow::Result<Arc<Access>> {
+/// `kept`: issuers whose keys are known.
+fn access(lasting: &Lasting, settings: &Settings, kept: Option<Arc<Issuers>>) -> anyhow::Result<Arc<Access>> {
+    let issuers = match kept {
+        Some(issuers) => issuers,
+        None => Arc::new(issuers(settings)?).watched(settings.issuer_key_limits().fresh / 2),
+    };
     Ok(Arc::new(Access::new(
         Arc::clone(&lasting.register),
         TokenSettings {
@@ -167,7 +179,7 @@ fn access(lasting: &Lasting, settings: &Settings) -> anyhow::Result<Arc<Access>>
             lifetime_ms: i64::from(settings.access.token_lifetime_s) * 1000,
             skew_ms: i64::from(settings.access.clock_skew_s) * 1000,
         },
-        Arc::new(issuers(settings)?).watched(settings.issuer_key_limits().fresh),
+        issuers,
         Arc::clone(&lasting.clock),
         settings.access.remember_token_ms.into(),
         settings.access.remembered_tokens,

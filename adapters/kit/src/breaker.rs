@@ -75,21 +75,25 @@ fn limits_hold(settings: BreakerSettings, location: ValuePointerRef<'_>) -> Resu
 pub enum Outcome {
     Success,
     Failure,
-    /// The other side answered, in the negative: it works. Or it was not asked. Not counted; as a probe it closes the
-    /// breaker.
+    /// The other side answered, in the negative: it works. Not counted; as a probe it closes the breaker.
     Refusal,
+    /// It was not asked: nothing was learnt.
+    NotAsked,
 }
 
 impl Outcome {
     pub fn of<T>(result: &Result<T, PortError>) -> Self {
         let Err(error) = result else { return Self::Success };
+        if error.was_not_asked {
+            return Self::NotAsked;
+        }
         match error.kind {
             PortErrorKind::Unavailable
             | PortErrorKind::RateLimited { .. }
             | PortErrorKind::Unreadable
             | PortErrorKind::OutcomeUnknown => Self::Failure,
+            PortErrorKind::QuotaSpent { .. } => Self::NotAsked,
             PortErrorKind::Rejected { .. }
-            | PortErrorKind::QuotaSpent { .. }
             | PortErrorKind::AlreadyExists
             | PortErrorKind::NotFound
             | PortErrorKind::OurCredentialRefused => Self::Refusal,
@@ -119,16 +123,6 @@ pub enum State {
     Open,
 }
 
-impl State {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::HalfOpen => "half_open",
-            Self::Open => "open",
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 enum Phase {
     Closed { window: Window, failures_in_a_row: u32 },
@@ -152,6 +146,12 @@ impl Breaker {
 
     /// Other settings from the next call on. It stays as open as it is, for as long as it was to be.
     pub fn follow(&mut self, settings: BreakerSettings) {
+        if let Phase::Closed { window, .. } = &mut self.phase
+            && settings.window_ms != self.settings.window_ms
+        {
+            // Its parts have another length now.
+            *window = Window::default();
+        }
         self.settings = settings;
     }
 
@@ -190,6 +190,9 @@ impl Breaker {
 
     /// Reports what became of a permitted call.
     pub fn record(&mut self, now: u64, permit: Permit, outcome: Outcome) {
+        if outcome == Outcome::NotAsked {
+            return self.give_back(now, permit);
+        }
         if permit.era != self.era {
             return;
         }
@@ -205,7 +208,7 @@ impl Breaker {
             }
             Phase::Closed { window, failures_in_a_row } => {
                 match outcome {
-                    Outcome::Refusal => return,
+                    Outcome::Refusal | Outcome::NotAsked => return,
                     Outcome::Success => *failures_in_a_row = 0,
                     Outcome::Failure => *failures_in_a_row += 1,
                 }
@@ -240,7 +243,6 @@ pub struct RouteBreaker {
 
 impl RouteBreaker {
     pub fn new(route: &'static str, settings: BreakerSettings) -> Self {
-        gauge!(BREAKER.name, "route" => route).set(State::Closed as u8);
         Self { route, breaker: Mutex::new(Breaker::new(settings)), started: Instant::now() }
     }
 
@@ -277,7 +279,9 @@ impl RouteBreaker {
     ) -> Result<T, PortError> {
         let (Answer::Permit(permit), _) = self.permits() else {
             counter!(NOT_CALLED.name, "upstream" => system, "reason" => "breaker").increment(1);
-            return Err(PortError::new(system, PortErrorKind::Unavailable).with_note("it failed too often: left alone"));
+            let left_alone =
+                PortError::new(system, PortErrorKind::Unavailable).with_note("it failed too often: left alone");
+            return Err(left_alone.not_asked());
         };
         let result = call.await;
         self.record(permit, Outcome::of(&result));
@@ -289,10 +293,15 @@ impl RouteBreaker {
         let before = breaker.state();
         let result = change(&mut breaker);
         let now = breaker.state();
-        if before != now {
-            tracing::info!(route = self.route, state = now.name(), "the circuit breaker of a route");
-            gauge!(BREAKER.name, "route" => self.route).set(now as u8);
+        match now {
+            State::Open if before != now => {
+                tracing::warn!(route = self.route, "the other side fails too often: it is left alone for a while");
+            }
+            State::Closed if before != now => tracing::info!(route = self.route, "the other side answers again"),
+            _ => {}
         }
+        // Told each time: it may have taken the place of another.
+        gauge!(BREAKER.name, "route" => self.route).set(now as u8);
         result
     }
 

@@ -10,6 +10,7 @@ use lienthong_domain::port::Aged;
 use metrics::counter;
 use moka::Expiry;
 use moka::future::Cache as Kept;
+use tracing::Instrument;
 
 use crate::metrics::CACHE_ANSWERS;
 
@@ -59,6 +60,14 @@ impl<K, T> Expiry<K, Arc<Entry<T>>> for Expire {
     }
 }
 
+/// What a task came to.
+fn ended<T>(task: Result<T, tokio::task::JoinError>) -> T {
+    match task {
+        Ok(value) => value,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
 /// The cache of one kind of thing.
 pub struct Cache<K, T> {
     /// For metrics.
@@ -95,8 +104,10 @@ where
             self.count(if is_stale { "stale" } else { "fresh" });
             return Ok(self.aged(&entry, false));
         }
-        let asked = async { ask().await.map(Entry::new) };
-        let entry = self.kept.try_get_with(key, asked).await;
+        // A task of its own: it comes to its end even if whoever asked first goes away, and has all of its time.
+        let (kept, question) = (self.kept.clone(), ask());
+        let asked = async move { kept.try_get_with(key, async { question.await.map(Entry::new) }).await };
+        let entry = ended(tokio::spawn(asked.in_current_span()).await);
         self.count(if entry.is_ok() { "asked" } else { "failed" });
         let entry = entry.map_err(|failure| (*failure).clone())?;
         Ok(self.aged(&entry, true))

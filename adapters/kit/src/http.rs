@@ -73,9 +73,12 @@ fn limits_hold(settings: HttpSettings, location: ValuePointerRef<'_>) -> Result<
 /// Why there is no reply. The note is for operators: technical words, no URL, no body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// No byte of the body was written: name resolution, connection, TLS, no turn, no time, or a lease that has ended.
+    /// No byte of the body was written: name resolution, connection, TLS, or a lease that ended meanwhile.
     #[error("not sent: {note}")]
     NotSent { note: String },
+    /// Not even tried, for a reason of our own: no turn, no time, or a lease that has ended.
+    #[error("not tried: {note}")]
+    NotTried { note: String },
     /// Not sent either: what the other side allows us was used up.
     #[error("not sent: the quota is used up")]
     OverQuota { retry_after: Duration },
@@ -155,8 +158,9 @@ impl HttpClient {
     pub async fn post_json(&self, call: Call<'_>) -> Result<Reply, CallError> {
         self.retries.earn();
         let waiting = InProgress::of(gauge!(CALLS_WAITING.name, "upstream" => self.upstream));
-        self.quota(call.agency).await?;
         let _turn = self.turn().await?;
+        // Last: a place that was given is used at once.
+        self.quota(call.agency).await?;
         drop(waiting);
         let first = self.attempt(&call).await;
         if first.is_ok() || !call.is_read || !self.may_repeat() || self.quota(call.agency).await.is_err() {
@@ -187,7 +191,7 @@ impl HttpClient {
                 _ => "5xx",
             },
             Err(CallError::Ambiguous { .. }) => "unknown",
-            Err(CallError::NotSent { .. } | CallError::OverQuota { .. }) => "not_sent",
+            Err(CallError::NotSent { .. } | CallError::NotTried { .. } | CallError::OverQuota { .. }) => "not_sent",
         };
         counter!(CALLS.name, "upstream" => self.upstream, "outcome" => outcome).increment(1);
         result
@@ -195,7 +199,9 @@ impl HttpClient {
 
     async fn make(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let patience = time_budget::at_most(Duration::from_millis(self.settings.total_timeout_ms));
-        if patience.is_zero() {
+        // Time for a connection at least: cut off while it is made, nobody would know whether it was.
+        let least = Duration::from_millis(if call.is_read { 0 } else { self.settings.connect_timeout_ms });
+        if patience <= least {
             return Err(self.not_called("no_time", "whoever waits for it has no time left".to_owned()));
         }
         // The body asks again when its bytes are taken; asked here as well so that no connection is made in vain.
@@ -242,7 +248,7 @@ impl HttpClient {
 
     fn not_called(&self, reason: &'static str, note: String) -> CallError {
         self.count_not_called(reason);
-        CallError::NotSent { note }
+        CallError::NotTried { note }
     }
 
     fn count_not_called(&self, reason: &'static str) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lienthong_adapter_kit::cache::{Cache, CacheSettings};
+use lienthong_adapter_kit::time_budget;
 use lienthong_domain::dossier::Dossier;
 use lienthong_domain::invalid::Message;
-use lienthong_domain::port::{Aged, PortError, ProcedureEntry, ProcedureField};
+use lienthong_domain::port::{Aged, PortError, PortErrorKind, ProcedureEntry, ProcedureField};
 use serde_json::Value;
 
 use crate::client::{Client, Service};
@@ -56,14 +57,19 @@ impl Catalogue {
             });
         }
         let code = dossier.procedure_code.original();
-        let entry = self.find(client, code).await?.value.unwrap_or_default();
+        // That the catalogue fails says nothing about whether dossiers are taken.
+        let entry = self.find(client, code).await.map_err(PortError::not_asked)?.value.unwrap_or_default();
         let name = name.or_else(|| entry.name.clone()).ok_or_else(|| unknown_procedure(code))?;
         let field = field(&entry, field_code, field_name).map_err(|lacking| lacking.refusal(code))?;
         Ok(ProcedureNames { name, field_code: field.0, field_name: field.1 })
     }
 
     pub(crate) async fn find(&self, client: &Arc<Client>, code: &str) -> Result<Found, PortError> {
-        self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned())).await
+        let found = self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned()));
+        let Some(left) = time_budget::left() else { return found.await };
+        let too_late =
+            |_| PortError::new(crate::NAME, PortErrorKind::Unavailable).with_note("no answer in time").not_asked();
+        tokio::time::timeout(left, found).await.unwrap_or_else(|late| Err(too_late(late)))
     }
 
     pub(crate) async fn forget(&self, code: &str) {

@@ -142,6 +142,7 @@ impl Client {
             Err(
                 refused @ (CallFailure::CredentialRefused { .. }
                 | CallFailure::RateLimited { .. }
+                | CallFailure::NotTried(_)
                 | CallFailure::QuotaSpent { .. }),
             ) => {
                 return Err(refused);

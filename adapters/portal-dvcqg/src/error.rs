@@ -14,6 +14,9 @@ pub(crate) enum CallFailure {
     /// Nothing of this call was written, or the portal documents that it took nothing.
     #[error("not taken: {0}")]
     NotTaken(String),
+    /// Not even tried, for a reason of our own.
+    #[error("not tried: {0}")]
+    NotTried(String),
     #[error("asked to pause")]
     RateLimited { retry_after: Option<Duration> },
     /// Not asked, lest it be more than the portal allows.
@@ -38,6 +41,7 @@ impl From<CallError> for CallFailure {
     fn from(error: CallError) -> Self {
         match error {
             CallError::NotSent { note } => Self::NotTaken(note),
+            CallError::NotTried { note } => Self::NotTried(note),
             CallError::OverQuota { retry_after } => Self::QuotaSpent { retry_after },
             CallError::Ambiguous { note } => Self::Unsettled { code: None, note },
         }
@@ -47,14 +51,16 @@ impl From<CallError> for CallFailure {
 /// Without the store nobody may log in, and so nothing is sent.
 impl From<SharedSessionError> for CallFailure {
     fn from(error: SharedSessionError) -> Self {
-        Self::NotTaken(error.to_string())
+        Self::NotTried(error.to_string())
     }
 }
 
 impl CallFailure {
     /// For a call that may have changed something.
     pub(crate) fn of_write(self) -> PortError {
+        let was_not_asked = matches!(self, Self::NotTried(_) | Self::QuotaSpent { .. });
         let (kind, code, note) = match self {
+            Self::NotTried(note) => (PortErrorKind::Unavailable, None, Some(note)),
             Self::NotTaken(note) => (PortErrorKind::Unavailable, None, Some(note)),
             Self::RateLimited { retry_after } => (PortErrorKind::RateLimited { retry_after }, None, None),
             Self::QuotaSpent { retry_after } => (PortErrorKind::QuotaSpent { retry_after }, None, None),
@@ -65,7 +71,7 @@ impl CallFailure {
             Self::Missing { code, .. } => (PortErrorKind::NotFound, code, None),
             Self::Rejected { code, reason } => (PortErrorKind::Rejected { reason }, code, None),
         };
-        port_error(kind, code, note)
+        PortError { was_not_asked, ..port_error(kind, code, note) }
     }
 
     /// For a call that changed nothing, whatever became of it: what is not settled may be asked again.
@@ -86,10 +92,10 @@ impl CallFailure {
 }
 
 fn port_error(kind: PortErrorKind, code: Option<String>, note: Option<String>) -> PortError {
-    PortError { system: crate::NAME, kind, upstream_code: code, note }
+    PortError { upstream_code: code, note, ..PortError::new(crate::NAME, kind) }
 }
 
 /// A refusal of our own, before anything was sent.
 pub(crate) fn refused_here(reason: Message) -> PortError {
-    port_error(PortErrorKind::Rejected { reason }, None, Some("refused before sending".to_owned()))
+    port_error(PortErrorKind::Rejected { reason }, None, Some("refused before sending".to_owned())).not_asked()
 }

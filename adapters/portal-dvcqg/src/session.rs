@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use lienthong_adapter_kit::{Secret, Tools};
+use lienthong_adapter_kit::{Secret, Tools, time_budget};
 use lienthong_domain::time::{Clock, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -84,7 +85,11 @@ impl Sessions {
             outcome
         };
         let renewal = tokio::spawn(renewal.in_current_span());
-        renewal.await.unwrap_or_else(|_| Err(CallFailure::NotTaken("the login was broken off".to_owned())))
+        let broken_off = |why: &str| Err(CallFailure::NotTried(format!("the login {why}")));
+        match tokio::time::timeout(time_budget::left().unwrap_or(Duration::MAX), renewal).await {
+            Ok(ended) => ended.unwrap_or_else(|_| broken_off("was broken off")),
+            Err(_) => broken_off("takes longer than there is time"),
+        }
     }
 
     async fn renew<L>(&self, refused: Option<i64>, log_in: impl FnOnce() -> L) -> Result<Session, CallFailure>

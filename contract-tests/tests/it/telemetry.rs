@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lienthong::telemetry::metrics;
 use lienthong_adapter_kit::metrics::Kind;
 use lienthong_contract_tests::gateway::{Deployment, PROVINCE, WARD, client, wait_until_none};
-use lienthong_sandbox::{Sandbox, Settings};
+use lienthong_sandbox::{FaultPlan, Operation, OperationFaults, Sandbox, Settings};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -124,6 +124,36 @@ async fn requests_are_counted_by_client_and_operation_and_calls_by_upstream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_is_counted_and_told_of_and_so_is_why_a_request_was_refused() {
+    let sandbox = Sandbox::start(Settings::default()).await.unwrap();
+    let slow = OperationFaults { delay_ms: (700, 700), ..OperationFaults::default() };
+    sandbox.set_faults(FaultPlan::none().with(Operation::Catalogue, slow));
+    let deployment = Deployment::new(&sandbox.url(), "log.filter = \"info\"").unwrap();
+    let (program, _) = deployment.spawn().await.unwrap();
+    let (url, token) = (deployment.url(), deployment.token(PROVINCE).await.unwrap());
+    let get = |path: &str| client().get(format!("{url}{path}")).bearer_auth(&token);
+    let hung_up = tokio::time::timeout(Duration::from_millis(300), get("/v1/procedures/1.001612").send()).await;
+    assert!(hung_up.is_err(), "it was to be slow");
+    Answer::of(get("/v1/dossiers/H16-261121-0001")).await.refused(404, "dossier.not_found");
+    let line = "lienthong_http_requests_total{client=\"province\",operation=\"getProcedure\",status=\"499\"}";
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !Answer::of(get("/metrics")).await.text.contains(line) {
+        assert!(Instant::now() < deadline, "whoever hung up is not counted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Whoever comes next waits for the same question, and does not ask another.
+    Answer::of(get("/v1/procedures/1.001612")).await.is(200);
+    assert_eq!(sandbox.counters().operations.get("catalogue").map(|catalogue| catalogue.calls), Some(1));
+    program.stop().await.unwrap();
+    let lines = log_lines(&deployment);
+    let of = |operation: &str, status: u16| {
+        lines.iter().find(|line| line["operation"] == operation && line["status"] == status).unwrap()
+    };
+    assert_eq!(of("getProcedure", 499)["client"], "province");
+    assert_eq!(of("getDossier", 404)["code"], "dossier.not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counts_are_for_those_who_may_read_them() {
     let world = World::start().await;
     let secret = world.deployment.secret(PROVINCE).await.unwrap();
@@ -206,7 +236,9 @@ async fn a_callers_trace_goes_on_through_the_outbox_to_the_portal_the_log_and_th
     let sandbox = Sandbox::start(Settings::default()).await.unwrap();
     let (portal, heard) = listening_in(sandbox.url()).await;
     let (collector, spans) = collector().await;
-    let more = format!("log.filter = \"info\"\ntrace = {{ otlp_url = \"{collector}\", sample_percent = 0 }}");
+    let more = format!(
+        "log.filter = \"info,lienthong::outbox=debug\"\ntrace = {{ otlp_url = \"{collector}\", sample_percent = 0 }}"
+    );
     let deployment = Deployment::new(&portal, &more).unwrap();
     let (program, _) = deployment.spawn().await.unwrap();
     let (url, token) = (deployment.url(), deployment.token(PROVINCE).await.unwrap());
@@ -243,4 +275,8 @@ async fn a_callers_trace_goes_on_through_the_outbox_to_the_portal_the_log_and_th
     );
     assert_eq!(line["span"]["trace_id"], CALLERS_TRACE, "{line}");
     assert!(!format!("{access:?}").contains("H15.50-261121"), "a path holds a dossier code");
+    let deliveries = lines.iter().filter(|line| line["message"] == "a delivery");
+    let of_the_caller: Vec<&Value> = deliveries.filter(|line| line["span"]["trace_id"] == CALLERS_TRACE).collect();
+    assert_eq!(of_the_caller.len(), 1, "{lines:?}");
+    assert_eq!(of_the_caller[0]["outcome"], "delivered");
 }

@@ -55,16 +55,23 @@ pub struct PortError {
     pub upstream_code: Option<String>,
     /// A short technical note for operators. Never personal data, never a body.
     pub note: Option<String>,
+    /// The other side was not asked for what was to be done: this says nothing about whether it works.
+    pub was_not_asked: bool,
 }
 
 impl PortError {
     pub fn new(system: &'static str, kind: PortErrorKind) -> Self {
-        Self { system, kind, upstream_code: None, note: None }
+        Self { system, kind, upstream_code: None, note: None, was_not_asked: false }
     }
 
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         let code: String = code.into();
         self.upstream_code = Some(code.chars().take(64).collect());
+        self
+    }
+
+    pub fn not_asked(mut self) -> Self {
+        self.was_not_asked = true;
         self
     }
 

@@ -82,7 +82,9 @@ pub struct Quotas {
 impl QuotaTable {
     fn quotas(&self) -> HashSet<Quota> {
         let one = [self.all, self.client, self.token].into_iter().flatten();
-        one.chain(self.of_client.values().copied()).chain(self.of_operation.values().copied()).collect()
+        let outwards = self.upstreams.values().flat_map(|limits| [Some(limits.all), limits.agency]).flatten();
+        let inwards = self.of_client.values().chain(self.of_operation.values()).copied();
+        one.chain(inwards).chain(outwards).collect()
     }
 
     /// What a request is charged to, the narrowest first.
@@ -106,8 +108,12 @@ impl Quotas {
 
     /// Other quotas in their place: what was counted on those that are the same goes on.
     pub fn followed_by(&self, table: QuotaTable, shared: Option<Arc<Shared>>) -> Self {
-        self.local.keep_only(&table.quotas());
         Self { table, local: Arc::clone(&self.local), shared }
+    }
+
+    /// Forgets what was counted on quotas that are not of this table: once it is in force.
+    pub fn keep_only_these(&self) {
+        self.local.keep_only(&self.table.quotas());
     }
 
     pub fn shared(&self) -> Option<&Arc<Shared>> {
@@ -154,7 +160,8 @@ pub async fn limit(State(quotas): State<Arc<Quotas>>, request: Request, next: Ne
 }
 
 fn exceeded(charge: &Charge, client: &str, retry_after: Duration) -> Problem {
-    counter!(QUOTA_DENIED.name, "policy" => charge.policy, "client" => client.to_owned()).increment(1);
+    let of = if charge.policy == "all" { String::new() } else { client.to_owned() };
+    counter!(QUOTA_DENIED.name, "policy" => charge.policy, "client" => of).increment(1);
     let Quota { requests, window } = charge.quota;
     let seconds = window.as_secs_f64();
     Problem::new(Code::QuotaExceeded).violated(charge.policy).retry_after(retry_after).detail(

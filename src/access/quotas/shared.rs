@@ -98,7 +98,6 @@ impl Server {
                 let Some(server) = server.upgrade() else { return };
                 if server.is_there().await {
                     server.is_away.store(false, Ordering::Relaxed);
-                    gauge!(QUOTAS_SHARED.name).set(1);
                     tracing::info!("quotas are counted together again");
                     return;
                 }
@@ -129,7 +128,10 @@ impl Shared {
             return None;
         }
         match tokio::time::timeout(self.server.settings.timeout, self.ask(charges)).await {
-            Ok(Ok(verdict)) => return Some(verdict),
+            Ok(Ok(verdict)) => {
+                gauge!(QUOTAS_SHARED.name).set(1);
+                return Some(verdict);
+            }
             Ok(Err(error)) => self.server.leave_alone(&error.to_string()),
             Err(_) => self.server.leave_alone("no answer in time"),
         }

@@ -136,6 +136,50 @@ fn every_port_error_has_its_outcome() {
         assert_eq!(of(kind), Outcome::Failure);
     }
     assert_eq!(of(PortErrorKind::RateLimited { retry_after: None }), Outcome::Failure);
+    assert_eq!(of(PortErrorKind::QuotaSpent { retry_after: Duration::ZERO }), Outcome::NotAsked);
+    let own_fault = PortError::new("test", PortErrorKind::Unavailable).not_asked();
+    assert_eq!(Outcome::of::<()>(&Err(own_fault)), Outcome::NotAsked);
+}
+
+#[test]
+fn what_was_not_asked_neither_opens_nor_closes_it() {
+    let mut it =
+        Breaker::new(BreakerSettings { failures_in_a_row: 2, first_pause_ms: 100, ..BreakerSettings::default() });
+    for _ in 0..10 {
+        let Answer::Permit(permit) = it.permits(0) else { panic!() };
+        it.record(0, permit, Outcome::NotAsked);
+    }
+    assert_eq!(it.state(), State::Closed);
+    for _ in 0..2 {
+        let Answer::Permit(permit) = it.permits(0) else { panic!() };
+        it.record(0, permit, Outcome::Failure);
+    }
+    let Answer::Permit(probe) = it.permits(100) else { panic!() };
+    it.record(100, probe, Outcome::NotAsked);
+    assert_eq!(it.state(), State::Open, "a probe that was not made has shown nothing");
+    assert!(matches!(it.permits(100), Answer::Permit(_)), "and the next one may be made at once");
+}
+
+#[test]
+fn a_longer_window_forgets_as_it_should() {
+    let short =
+        BreakerSettings { window_ms: 1000, failures_in_a_row: 1000, least_calls: 4, ..BreakerSettings::default() };
+    let mut it = Breaker::new(short.clone());
+    let call = |it: &mut Breaker, now, outcome| {
+        let Answer::Permit(permit) = it.permits(now) else { panic!("denied at {now}") };
+        it.record(now, permit, outcome);
+    };
+    let late = 1_000_000;
+    call(&mut it, late, Outcome::Success);
+    it.follow(BreakerSettings { window_ms: 60_000, ..short });
+    for n in 0..100 {
+        call(&mut it, late + n, Outcome::Success);
+    }
+    // Two windows later those successes are forgotten: half of four calls is enough.
+    for outcome in [Outcome::Success, Outcome::Success, Outcome::Failure, Outcome::Failure] {
+        call(&mut it, late + 130_000, outcome);
+    }
+    assert_eq!(it.state(), State::Open);
 }
 
 #[test]

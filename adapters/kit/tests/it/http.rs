@@ -76,7 +76,9 @@ fn assert_ambiguous(result: Result<Reply, CallError>) -> String {
 
 fn assert_not_sent(result: Result<Reply, CallError>) {
     match result {
-        Err(CallError::NotSent { note }) => assert!(!note.contains("in-the-url"), "{note}"),
+        Err(CallError::NotSent { note } | CallError::NotTried { note }) => {
+            assert!(!note.contains("in-the-url"), "{note}")
+        }
         Err(other) => panic!("{other}"),
         Ok(reply) => panic!("a reply of status {}", reply.status),
     }
@@ -281,10 +283,8 @@ impl Standing for Anew {
 }
 
 fn assert_lease_ended(result: Result<Reply, CallError>) {
-    assert_eq!(
-        result.map(|reply| reply.status),
-        Err(CallError::NotSent { note: "this replica's lease has ended".to_owned() })
-    );
+    let (Err(CallError::NotSent { note }) | Err(CallError::NotTried { note })) = result else { panic!("sent") };
+    assert_eq!(note, "this replica's lease has ended");
 }
 
 #[tokio::test]

@@ -113,7 +113,11 @@ async fn nothing_is_waited_for_beyond_the_time_that_there_is() {
     assert!(first.is_err() && second.is_err());
     assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
     let none_left = time_budget::within(Duration::ZERO, client.post_json(call(&silent, false))).await;
-    assert!(matches!(none_left, Err(CallError::NotSent { .. })), "what cannot be waited for is not begun");
+    assert!(matches!(none_left, Err(CallError::NotTried { .. })), "what cannot be waited for is not begun");
+    // A change is not begun either if there is no time for its connection: nobody could tell whether it was made.
+    let little = Duration::from_millis(400);
+    let not_begun = time_budget::within(little, client.post_json(call(&silent, false))).await;
+    assert!(matches!(not_begun, Err(CallError::NotTried { .. })));
 }
 
 /// So many calls for each name; then a second to wait.

@@ -105,6 +105,51 @@ async fn while_the_portal_fails_readers_are_told_at_once_and_soon_served_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_that_fails_holds_up_none_but_those_who_need_it() {
+    let more = "outbox.breaker = { failures_in_a_row = 3, failure_percent = 100, first_pause_ms = 60000, longest_pause_ms = 60000 }";
+    let world = World::with(Settings::default(), more).await;
+    let broken = OperationFaults::only(FaultKind::ServerErrorBefore, 1.0);
+    world.sandbox.set_faults(FaultPlan::none().with(Operation::Catalogue, broken));
+    // Their field must be asked for.
+    for n in 0..10 {
+        world.put(&format!("H15.50-261121-1{n:03}"), &dossier("received")).await.is(202);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(world.sandbox.ledger().is_empty());
+    let mut complete = dossier("received");
+    complete["procedureName"] = json!("Đăng ký thành lập hộ kinh doanh");
+    complete["fieldCode"] = json!("G01-KD01");
+    complete["fieldName"] = json!("Đăng ký kinh doanh");
+    world.put("H15.50-261121-2000", &complete).await.is(202);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while world.sandbox.ledger().is_empty() {
+        assert!(Instant::now() < deadline, "a dossier that needs no catalogue waits for it");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.sandbox.set_faults(FaultPlan::none());
+}
+
+#[test]
+fn what_other_systems_were_asked_is_still_counted_after_another_quota_has_changed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let strict = UpstreamLimits { all: limits(3, 2, 3600), agency: None, wait: Duration::ZERO };
+        let quotas = quotas(strict, None);
+        for _ in 0..2 {
+            assert_eq!(quotas.take("registry", None, Duration::MAX).await, Ok(()));
+        }
+        let table = QuotaTable {
+            upstreams: HashMap::from([("registry".to_owned(), strict)]),
+            client: Some(limits(9, 3, 1)),
+            ..QuotaTable::default()
+        };
+        let next = quotas.followed_by(table, None);
+        next.keep_only_these();
+        assert!(next.take("registry", None, Duration::MAX).await.is_err(), "the two that were made are forgotten");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_portal_longer_than_for_the_answer() {
     let more = "http.request_timeout_ms = 2000\nadapters.portal-dvcqg.http = { total_timeout_ms = 20000 }";
     let world = World::with(Settings::default(), more).await;
