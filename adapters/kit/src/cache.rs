@@ -61,10 +61,12 @@ impl<K, T> Expiry<K, Arc<Entry<T>>> for Expire {
 }
 
 /// What a task came to.
-fn ended<T>(task: Result<T, tokio::task::JoinError>) -> T {
-    match task {
+async fn ended<T>(task: tokio::task::JoinHandle<T>) -> T {
+    match task.await {
         Ok(value) => value,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        Err(end) if end.is_panic() => std::panic::resume_unwind(end.into_panic()),
+        // The process is coming to its end, and nobody waits any more.
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -107,7 +109,7 @@ where
         // A task of its own: it comes to its end even if whoever asked first goes away, and has all of its time.
         let (kept, question) = (self.kept.clone(), ask());
         let asked = async move { kept.try_get_with(key, async { question.await.map(Entry::new) }).await };
-        let entry = ended(tokio::spawn(asked.in_current_span()).await);
+        let entry = ended(tokio::spawn(asked.in_current_span())).await;
         self.count(if entry.is_ok() { "asked" } else { "failed" });
         let entry = entry.map_err(|failure| (*failure).clone())?;
         Ok(self.aged(&entry, true))

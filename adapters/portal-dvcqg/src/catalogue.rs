@@ -57,19 +57,22 @@ impl Catalogue {
             });
         }
         let code = dossier.procedure_code.original();
-        // That the catalogue fails says nothing about whether dossiers are taken.
-        let entry = self.find(client, code).await.map_err(PortError::not_asked)?.value.unwrap_or_default();
+        // Not held up by what readers have met: a delivery has a breaker of its own, which learns from this call too.
+        let found = self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned())).await?;
+        let entry = found.value.unwrap_or_default();
         let name = name.or_else(|| entry.name.clone()).ok_or_else(|| unknown_procedure(code))?;
         let field = field(&entry, field_code, field_name).map_err(|lacking| lacking.refusal(code))?;
         Ok(ProcedureNames { name, field_code: field.0, field_name: field.1 })
     }
 
+    /// For somebody who waits: at once that there is none while the portal fails, and no longer than there is time.
     pub(crate) async fn find(&self, client: &Arc<Client>, code: &str) -> Result<Found, PortError> {
-        let found = self.kept.get(code.to_owned(), || ask(Arc::clone(client), code.to_owned()));
+        let asking = Arc::clone(client);
+        let ask = |code| async move { asking.reads.guard(crate::NAME, ask(Arc::clone(&asking), code)).await };
+        let found = self.kept.get(code.to_owned(), || ask(code.to_owned()));
         let Some(left) = time_budget::left() else { return found.await };
-        let too_late =
-            |_| PortError::new(crate::NAME, PortErrorKind::Unavailable).with_note("no answer in time").not_asked();
-        tokio::time::timeout(left, found).await.unwrap_or_else(|late| Err(too_late(late)))
+        let too_late = PortError::new(crate::NAME, PortErrorKind::Unavailable).with_note("no answer in time");
+        tokio::time::timeout(left, found).await.unwrap_or(Err(too_late))
     }
 
     pub(crate) async fn forget(&self, code: &str) {
@@ -81,8 +84,8 @@ async fn ask(client: Arc<Client>, code: String) -> Result<Option<ProcedureEntry>
     let service = Service { endpoint: client.profile.services.procedure_at, name: wire::READ_PROCEDURE, is_read: true };
     let query = wire::ProcedureQuery { procedure: code };
     let personal = PersonalTexts::default();
-    let asked = async { client.ask(service, &query, &personal).await.map_err(CallFailure::of_read) };
-    Ok(client.reads.guard(crate::NAME, asked).await?.first().map(entry))
+    let found = client.ask(service, &query, &personal).await.map_err(CallFailure::of_read)?;
+    Ok(found.first().map(entry))
 }
 
 fn entry(item: &Value) -> ProcedureEntry {

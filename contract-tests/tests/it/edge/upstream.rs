@@ -105,28 +105,20 @@ async fn while_the_portal_fails_readers_are_told_at_once_and_soon_served_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_catalogue_that_fails_holds_up_none_but_those_who_need_it() {
-    let more = "outbox.breaker = { failures_in_a_row = 3, failure_percent = 100, first_pause_ms = 60000, longest_pause_ms = 60000 }";
+async fn what_readers_have_met_does_not_hold_up_deliveries() {
+    let more = "adapters.portal-dvcqg.read_breaker = { failures_in_a_row = 3, first_pause_ms = 60000, longest_pause_ms = 60000 }";
     let world = World::with(Settings::default(), more).await;
     let broken = OperationFaults::only(FaultKind::ServerErrorBefore, 1.0);
     world.sandbox.set_faults(FaultPlan::none().with(Operation::Catalogue, broken));
-    // Their field must be asked for.
     for n in 0..10 {
-        world.put(&format!("H15.50-261121-1{n:03}"), &dossier("received")).await.is(202);
-    }
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(world.sandbox.ledger().is_empty());
-    let mut complete = dossier("received");
-    complete["procedureName"] = json!("Đăng ký thành lập hộ kinh doanh");
-    complete["fieldCode"] = json!("G01-KD01");
-    complete["fieldName"] = json!("Đăng ký kinh doanh");
-    world.put("H15.50-261121-2000", &complete).await.is(202);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while world.sandbox.ledger().is_empty() {
-        assert!(Instant::now() < deadline, "a dossier that needs no catalogue waits for it");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.get(&format!("/v1/procedures/1.{n:06}")).await.refused(503, "upstream.unavailable");
     }
     world.sandbox.set_faults(FaultPlan::none());
+    world.get("/v1/procedures/1.013225").await.refused(503, "upstream.unavailable");
+    // Its names must be asked for, and are.
+    world.put("H15.50-261121-1000", &dossier("received")).await.is(202);
+    world.settle().await;
+    assert_eq!(world.sandbox.ledger().len(), 1);
 }
 
 #[test]
