@@ -17,8 +17,8 @@ pub use files::Files;
 pub use layers::{Source, SourcedValue};
 pub use live::is_live;
 pub use settings::{
-    AccessSettings, AgencySettings, DossierSettings, Engine, HttpSettings, LogSettings, OutboxSettings,
-    ProcedureSettings, Settings, StatusMapSettings, StorageSettings,
+    AccessSettings, AgencySettings, DossierSettings, Engine, HttpSettings, LONGEST_TOKEN_S, LogSettings,
+    MOST_CLOCK_SKEW_S, OutboxSettings, ProcedureSettings, Settings, StatusMapSettings, StorageSettings,
 };
 
 /// What is in force, and where each value came from.

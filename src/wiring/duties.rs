@@ -12,7 +12,7 @@ use super::Stores;
 use super::parts::Lasting;
 use crate::access::tokens::keys::Rotation;
 use crate::access::tokens::rotate::Rotate;
-use crate::config::Settings;
+use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
 use crate::outbox::Status;
 use crate::replicas::Duty;
 use crate::storage::{Database, StoreError};
@@ -57,7 +57,7 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
         let (store, clock) = (Arc::clone(&stores.access), Arc::clone(clock));
         move || {
             // By the clock of the replica that is furthest behind.
-            let (store, now) = (Arc::clone(&store), clock.now().plus_millis(-MOST_CLOCK_SKEW_S * 1000));
+            let (store, now) = (Arc::clone(&store), clock.now().plus_millis(-MOST_CLOCK_SKEW_S.cast_signed() * 1000));
             async move { store.forget_assertions(now).await.map(|forgotten| forgotten > 0) }
         }
     };
@@ -106,13 +106,9 @@ fn rotation(settings: &Settings) -> Rotation {
         period_ms: i64::from(access.token_key_days) * 86_400_000,
         lead_ms: i64::from(access.token_key_lead_s) * 1000,
         // Of tokens that were given out before these settings, too.
-        token_ms: (LONGEST_TOKEN_S + MOST_CLOCK_SKEW_S) * 1000,
+        token_ms: (LONGEST_TOKEN_S + MOST_CLOCK_SKEW_S).cast_signed() * 1000,
     }
 }
-
-/// The most that the configuration allows.
-const LONGEST_TOKEN_S: i64 = 3600;
-const MOST_CLOCK_SKEW_S: i64 = 300;
 
 /// Audit records that are given their places in one transaction at most.
 const PLACES_AT_A_TIME: usize = 5000;

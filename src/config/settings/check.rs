@@ -11,6 +11,11 @@ use lienthong_domain::invalid::{InvalidFields, Refusal};
 use super::{Engine, Settings, listed_twice};
 use crate::http::rules::RULES;
 
+/// The longest that an access token may be good for, in seconds.
+pub const LONGEST_TOKEN_S: u64 = 3600;
+/// The most that clocks may be apart, in seconds.
+pub const MOST_CLOCK_SKEW_S: u64 = 300;
+
 impl Settings {
     /// The rules that a type cannot say.
     pub fn check(&self, cards: &[Card]) -> Result<(), InvalidFields> {
@@ -182,10 +187,10 @@ impl Settings {
             let (vi, en) = (format!("Từ {least} đến {most}."), format!("From {least} to {most}."));
             must((least..=most).contains(&value), &format!("/access/{name}"), &vi, &en);
         };
-        within("token_lifetime_s", access.token_lifetime_s.into(), 5, 3600);
+        within("token_lifetime_s", access.token_lifetime_s.into(), 5, LONGEST_TOKEN_S);
         within("token_key_days", access.token_key_days.into(), 1, 366);
         within("token_key_lead_s", access.token_key_lead_s.into(), 1, 86_400);
-        within("clock_skew_s", access.clock_skew_s.into(), 0, 300);
+        within("clock_skew_s", access.clock_skew_s.into(), 0, MOST_CLOCK_SKEW_S);
         within("remember_token_ms", access.remember_token_ms.into(), 0, 30_000);
         within("remembered_tokens", access.remembered_tokens, 1, 10_000_000);
         within("refresh_ms", access.refresh_ms, 10, 10_000);

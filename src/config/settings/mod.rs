@@ -4,6 +4,8 @@ mod check;
 mod check_issuers;
 mod tables;
 
+pub use check::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S};
+
 use deserr::Deserr;
 use jiff::civil::Date;
 use lienthong_adapter_kit::breaker::BreakerSettings;
