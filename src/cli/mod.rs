@@ -114,6 +114,12 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// Beyond half, the simulated portal would be no portal.
+fn share_of_faults(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=0.5).contains(share));
+    share.ok_or_else(|| "cần số từ 0 đến 0.5 / a number from 0 to 0.5 is needed".to_owned())
+}
+
 fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
     config::load(arguments.config.as_deref(), std::env::vars(), CARDS).map_err(Failure::Configuration)
 }

@@ -13,7 +13,7 @@ pub(super) struct Options {
     #[arg(long, default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
     /// Tỷ lệ lỗi được gây ra, từ 0 đến 0.5 / Share of calls that meet a fault
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = super::share_of_faults)]
     faults: f64,
     /// Hạt giống của lỗi / Seed of the faults
     #[arg(long, default_value_t = 1)]
@@ -31,7 +31,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
     settings.portal.dedup_steps = options.dedup_steps;
     settings.portal.rich_lookup = options.rich_lookup;
     if options.faults > 0.0 {
-        settings.faults = FaultPlan::realistic(options.seed, options.faults.min(0.5));
+        settings.faults = FaultPlan::realistic(options.seed, options.faults);
     }
     let account = (settings.portal.username.clone(), settings.portal.password.clone());
     let sandbox = Sandbox::start(settings).await?;

@@ -33,7 +33,7 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 20_261_121)]
     seed: u64,
     /// Tỷ lệ cuộc gọi gặp lỗi của Cổng, từ 0 đến 0.5 / Share of portal calls that meet a fault
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, default_value_t = 0.2, value_parser = super::share_of_faults)]
     faults: f64,
     /// Để cả hai chạy tiếp và in địa chỉ / Leave both running and print their addresses
     #[arg(long)]
@@ -98,7 +98,7 @@ fn faults(options: &Options) -> FaultPlan {
     if options.faults <= 0.0 {
         return FaultPlan::none();
     }
-    let mut plan = FaultPlan::realistic(options.seed, options.faults.min(0.5));
+    let mut plan = FaultPlan::realistic(options.seed, options.faults);
     for operation in Operation::ALL {
         if let Some(faults) = plan.operations.get_mut(operation.name()) {
             // A portal that refuses good dossiers at random would make the last table say nothing.
