@@ -23,11 +23,12 @@ pub(super) async fn run(read: Box<Read>) -> Result<(), Failure> {
     let log = &loaded.settings.log;
     let traces = telemetry::start(&log.filter, log.format == "json", &loaded.settings.traces())?;
     let mut gateway = Gateway::start(&loaded, CARDS, Arc::new(SystemClock)).await?;
-    let following = tokio::spawn(follow(gateway.configuration(), read, hangup));
+    let mut following = tokio::spawn(follow(gateway.configuration(), read, hangup));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = gateway.ended() => return Err(anyhow::anyhow!("a part of the gateway ended by itself, see the log").into()),
+        () = gateway.ended() => return Err(ended_by_itself()),
+        _ = &mut following => return Err(ended_by_itself()),
     }
     following.abort();
     let at_once = tokio::select! {
@@ -36,6 +37,10 @@ pub(super) async fn run(read: Box<Read>) -> Result<(), Failure> {
         _ = interrupt.recv() => "SIGINT",
     };
     Err(anyhow::anyhow!("a second signal ({at_once}): ended before everything under way had finished").into())
+}
+
+fn ended_by_itself() -> Failure {
+    anyhow::anyhow!("a part of the gateway ended by itself, see the log").into()
 }
 
 /// Takes the configuration over again whenever it is asked to, or one of its files changed.

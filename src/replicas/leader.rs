@@ -42,6 +42,7 @@ pub struct Leader {
 }
 
 impl Leader {
+    /// Ends with `stop`, or with a duty that panicked: it must not go undone without anybody's noticing.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let leadership = watch::Sender::new(None);
         let mut tasks = JoinSet::new();
@@ -66,7 +67,12 @@ impl Leader {
             tokio::select! {
                 () = tokio::time::sleep(self.every) => {}
                 _ = stop.changed() => {}
+                Some(_) = tasks.join_next(), if !*stop.borrow() => break,
             }
+        }
+        if !*stop.borrow() {
+            tracing::error!("a duty of the leader ended by itself");
+            return;
         }
         while tasks.join_next().await.is_some() {}
     }

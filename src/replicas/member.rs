@@ -93,6 +93,7 @@ impl Member {
     /// Renews the membership three times in its time; joins anew when it was given up. Ends with `stop`.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         if self.state().good_until.is_none() {
+            let _ = stop.wait_for(|stop| *stop).await;
             return;
         }
         let every = self.lease / 3;

@@ -137,7 +137,7 @@ impl Gateway {
 
     /// Returns when a part of the gateway has ended by itself: then nothing serves or delivers any more.
     pub async fn ended(&mut self) {
-        let _ = futures::future::select_all(&mut self.tasks).await;
+        let _ = futures::future::select_all(self.tasks.iter_mut().chain([&mut self.renew])).await;
     }
 
     pub fn address(&self) -> SocketAddr {

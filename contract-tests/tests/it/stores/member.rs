@@ -143,10 +143,12 @@ async fn a_member_that_the_store_forgot_is_somebody_new_to_it(stores: Stores) {
 
 async fn a_member_that_is_alone_may_always_act_and_needs_no_renewal(stores: Stores) {
     let member = Member::alone(Arc::clone(&stores.replicas)).await.unwrap();
-    let (_stop, stopped) = watch::channel(false);
-    Arc::clone(&member).run(stopped).await;
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(Arc::clone(&member).run(stopped));
     stores.replicas.leave(member.id()).await.unwrap();
     assert!(member.may_act());
+    stop.send(true).unwrap();
+    running.await.unwrap();
 }
 
 on_both_engines! {

@@ -8,6 +8,7 @@ mod dossiers;
 mod idempotency;
 mod keys;
 mod lanes;
+mod leader;
 mod leases;
 mod member;
 mod migrations;
