@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -46,7 +47,7 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
         // A handler may not take longer than a caller waits; what it made durable stays durable.
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
-        .layer(middleware::from_fn_with_state(shedding, shed))
+        .layer(middleware::from_fn(refuse_without_place))
         // Before anything is done for a request of which it is not certain to whom it was sent.
         .layer(middleware::from_fn(one_host))
         // A panic is a problem like any other, and the process lives on.
@@ -58,6 +59,8 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
         .layer(middleware::from_fn(localise))
         // Outside the problems, so that they carry these headers too.
         .layer(middleware::from_fn(standard_headers))
+        // Outside whatever need not wait with it: a request that waits for its place holds little.
+        .layer(middleware::from_fn_with_state(shedding, wait_for_place))
         // Outermost: everything below has an id and a trace, and is counted.
         .layer(middleware::from_fn_with_state(book, observe))
 }
@@ -65,7 +68,7 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
 /// Places for requests at a time. The less a request matters, the sooner there is none for it.
 ///
 /// A request waits a moment for its place before it is refused: a refusal at once would be asked again at once, and
-/// refusing would be all that is done. Whoever waits costs nothing, and there are no more of them than connections.
+/// refusing would be all that is done. Whoever waits costs little, and there are no more of them than connections.
 ///
 /// Whoever needs no token has no place before its body is there: a few hundred strangers that send slowly would hold all of
 /// them. A client with a token has one meanwhile, so that there are no more large bodies in memory than places.
@@ -113,24 +116,38 @@ struct Shedding {
     body: BodyLimit,
 }
 
-async fn shed(State(shedding): State<Shedding>, request: Request, next: Next) -> Response {
+/// Found on the way to a place; told further inside, where refusals are written in one shape.
+#[derive(Clone)]
+struct Refused(Problem);
+
+async fn wait_for_place(State(shedding): State<Shedding>, request: Request, next: Next) -> Response {
     let Shedding { places, book, body } = shedding;
-    let (priority, request) = match rule_of(&book, &request) {
+    let (priority, mut request) = match rule_of(&book, &request) {
         Some(rule) => (rule.priority, request),
         None => {
             let (head, stream) = request.into_parts();
-            match read_all(stream, BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..body }).await {
-                Ok(body) => (Priority::Last, Request::from_parts(head, body.into())),
-                Err(problem) => return problem.into_response(),
+            let read = read_all(stream, BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..body }).await;
+            let mut request = Request::from_parts(head, Body::empty());
+            match read {
+                Ok(body) => *request.body_mut() = body.into(),
+                Err(problem) => drop(request.extensions_mut().insert(Refused(problem))),
             }
+            (Priority::Last, request)
         }
     };
-    match places.take(priority).await {
-        Some(_places) => next.run(request).await,
-        None => {
-            counter!(SHED.name, "priority" => priority.name()).increment(1);
-            Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into_response()
-        }
+    let place = places.take(priority).await;
+    if place.is_none() {
+        counter!(SHED.name, "priority" => priority.name()).increment(1);
+        let problem = Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1));
+        request.extensions_mut().insert(Refused(problem));
+    }
+    next.run(request).await
+}
+
+async fn refuse_without_place(mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove() {
+        Some(Refused(problem)) => problem.into_response(),
+        None => next.run(request).await,
     }
 }
 

@@ -1,8 +1,10 @@
-//! Too much at once: five times as many callers as there are places, and one client that calls at twenty times its quota.
-//! What is accepted stays accepted, what is refused costs little, and the others hardly notice.
+//! Too much at once: five times as many callers as at the peak, and one client that calls at twenty times its quota. What is
+//! accepted stays accepted, and the others hardly notice.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,26 +18,37 @@ use crate::gateway::{Deployment, PROVINCE, WARD};
 use crate::load::dossier;
 use crate::pace::{Calls, Pace, failed, p99};
 
-/// Places for requests; as many callers are the peak.
-const PLACES: usize = 64;
 /// The portal is out of reach: accepting alone is looked at.
 const NOWHERE: &str = "http://127.0.0.1:9";
 const RESTING: &str = "outbox.breaker.failures_in_a_row = 5\noutbox.breaker.first_pause_ms = 3600000\n\
                        outbox.breaker.longest_pause_ms = 3600000\n";
 
+pub struct Volume {
+    /// `http.concurrent_requests`. Nine of ten of them are for requests like these: as many callers find the peak.
+    pub places: usize,
+    pub rounds: usize,
+    /// Of overload in a round; the peak is measured for half as long before it.
+    pub lasting: Duration,
+}
+
 #[derive(Debug)]
 pub struct Overload {
-    /// Accepted a second, with as many callers as places.
-    pub peak: f64,
-    /// Asked a second, when five times the peak was to be.
-    pub offered: f64,
-    /// Accepted a second, then.
-    pub goodput: f64,
+    /// Of each round: accepted a second, with as many callers as are served at a time.
+    pub peaks: Vec<f64>,
+    /// And with five times as many, each of which calls again as soon as it is answered.
+    pub goodputs: Vec<f64>,
     pub acknowledged: usize,
     pub refused: u64,
     /// Acknowledged, and not there afterwards.
     pub lost: usize,
     pub most_memory_mib: u64,
+}
+
+impl Overload {
+    /// The median goodput, by the median peak.
+    pub fn ratio(&self) -> f64 {
+        median(&self.goodputs) / median(&self.peaks)
+    }
 }
 
 #[derive(Debug)]
@@ -95,31 +108,26 @@ impl Caller {
     }
 }
 
-/// What `callers` got in that time: codes that were acknowledged, and how many were refused. Each calls `a_second` times, or
-/// as soon as it is answered.
+/// What `callers` got in that time, each calling again as soon as it is answered: codes that were acknowledged, and how many
+/// calls were refused.
 async fn call(
     address: SocketAddr,
     token: &str,
     callers: usize,
     day: &str,
-    a_second: Option<f64>,
     lasting: Duration,
 ) -> Result<(Vec<String>, u64)> {
-    let started = Instant::now();
+    let (started, given) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
     let mut calling = JoinSet::new();
-    for number in 0..callers {
-        let (token, day) = (token.to_owned(), day.to_owned());
+    for _ in 0..callers {
+        let (token, day, given) = (token.to_owned(), day.to_owned(), Arc::clone(&given));
         let body = serde_json::to_vec(&dossier("received", "quá tải"))?;
         calling.spawn(async move {
             let mut caller = Caller::new(address);
-            let (mut acknowledged, mut refused, mut n) = (Vec::new(), 0, 0);
+            let (mut acknowledged, mut refused) = (Vec::new(), 0);
             while started.elapsed() < lasting {
-                if let Some(rate) = a_second {
-                    let due = Duration::from_secs_f64((n as f64 + fastrand::f64()) / rate);
-                    tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
-                }
-                let code = format!("H15.50-{day}-{:07}", number * 15_000 + n);
-                n += 1;
+                // One after the other, as an agency gives them.
+                let code = format!("H15.50-{day}-{:07}", given.fetch_add(1, Ordering::Relaxed));
                 match caller.put(&token, &code, &body).await? {
                     202 => acknowledged.push(code),
                     503 => refused += 1,
@@ -138,28 +146,32 @@ async fn call(
     Ok((acknowledged, refused))
 }
 
-pub async fn overload(lasting: Duration) -> Result<Overload> {
-    let deployment = Deployment::new(NOWHERE, &format!("{RESTING}http.concurrent_requests = {PLACES}\n"))?;
+/// In turns, so that whatever else changes on this machine changes for both.
+pub async fn overload(volume: &Volume) -> Result<Overload> {
+    let Volume { places, rounds, lasting } = *volume;
+    let limits = format!("http.concurrent_requests = {places}\nserver.most_connections_of_one_address = {places}0\n");
+    let deployment = Deployment::new(NOWHERE, &format!("{RESTING}{limits}"))?;
     let (program, _) = deployment.spawn().await?;
     let (address, token) = (deployment.address, deployment.token(PROVINCE).await?);
-    let warm_up = Duration::from_secs(2).min(lasting);
-    let (mut all, _) = call(address, &token, PLACES * 9 / 10, "261101", None, warm_up).await?;
-    let peak_for = lasting / 3;
-    // Nine of ten places are for what is not the last to be refused.
-    let (at_peak, _) = call(address, &token, PLACES * 9 / 10, "261102", None, peak_for).await?;
-    let peak = at_peak.len() as f64 / peak_for.as_secs_f64();
-    all.extend(at_peak);
-    let callers = 10 * PLACES;
-    let each = 5.0 * peak / callers as f64;
-    let (beyond, refused) = call(address, &token, callers, "261103", Some(each), lasting).await?;
-    let goodput = beyond.len() as f64 / lasting.as_secs_f64();
-    let offered = (beyond.len() as f64 + refused as f64) / lasting.as_secs_f64();
+    let at_a_time = places * 9 / 10;
+    let (mut all, mut refused) =
+        call(address, &token, at_a_time, "261001", lasting.min(Duration::from_secs(2))).await?;
+    let (mut peaks, mut goodputs) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        for (month, callers, lasting, found) in
+            [(11, at_a_time, lasting / 2, &mut peaks), (12, 5 * at_a_time, lasting, &mut goodputs)]
+        {
+            let (codes, refusals) = call(address, &token, callers, &format!("26{month}{round:02}"), lasting).await?;
+            found.push(codes.len() as f64 / lasting.as_secs_f64());
+            all.extend(codes);
+            refused += refusals;
+        }
+    }
     let most_memory_mib = program.most_memory_mib()?;
-    all.extend(beyond);
     let there = codes(&deployment.url(), &token).await?;
     let lost = all.iter().filter(|code| !there.contains(*code)).count();
     program.kill()?;
-    Ok(Overload { peak, offered, goodput, acknowledged: all.len(), refused, lost, most_memory_mib })
+    Ok(Overload { peaks, goodputs, acknowledged: all.len(), refused, lost, most_memory_mib })
 }
 
 /// Every dossier that the gateway lists.
@@ -216,11 +228,13 @@ fn p99_of_accepted(calls: &Calls) -> Result<Duration> {
 impl Neighbours {
     /// The median of the rounds with, by that of the rounds without.
     pub fn ratio(&self) -> f64 {
-        let median = |rounds: &[Duration]| {
-            let mut sorted = rounds.to_vec();
-            sorted.sort_unstable();
-            sorted.get(sorted.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
-        };
-        median(&self.beside) / median(&self.alone)
+        let seconds = |rounds: &[Duration]| median(&rounds.iter().map(Duration::as_secs_f64).collect::<Vec<_>>());
+        seconds(&self.beside) / seconds(&self.alone)
     }
+}
+
+fn median(rounds: &[f64]) -> f64 {
+    let mut sorted = rounds.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

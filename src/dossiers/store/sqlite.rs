@@ -45,7 +45,7 @@ impl DossierStore for SqliteDossiers {
         let code = code.to_owned();
         self.database
             .readers
-            .read(move |connection| {
+            .look_up(move |connection| {
                 Ok(connection.prepare_cached(dossiers!("code = ?1"))?.query_row([code], row_of).optional()?)
             })
             .await

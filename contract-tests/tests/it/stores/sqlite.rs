@@ -1,9 +1,11 @@
-//! SQLite alone: the one writer and its queue.
+//! SQLite alone: the one writer and its queue, and look-ups.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
+use lienthong::storage::sqlite::Transaction;
 use lienthong::storage::{Database, StoreError};
+use rusqlite::Connection;
 
 use super::Stores;
 
@@ -37,4 +39,66 @@ async fn beyond_its_queue_the_writer_refuses_at_once_and_what_it_took_it_writes(
     }
     // 1,000 places, and up to a batch that was drained before the first request began.
     assert!((1..=100).contains(&refused), "{refused} of 1100 refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_many_look_ups_at_a_time_sees_what_was_committed_before_it_was_asked() {
+    let stores = Stores::on_sqlite().await;
+    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let create = |sql: &'static str| {
+        database.writer.write(move |transaction| Ok(transaction.connection.prepare_cached(sql)?.execute([])?))
+    };
+    create("CREATE TABLE seen (n INTEGER PRIMARY KEY)").await.unwrap();
+    let asking: Vec<_> = (0..40)
+        .map(|asker: i64| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                for n in (asker * 100)..(asker * 100 + 25) {
+                    let insert = move |transaction: &mut Transaction<'_>| {
+                        Ok(transaction.connection.prepare_cached("INSERT INTO seen VALUES (?1)")?.execute([n])?)
+                    };
+                    database.writer.write(insert).await.unwrap();
+                    let find = move |connection: &Connection| {
+                        Ok(connection.query_row("SELECT count(*) FROM seen WHERE n = ?1", [n], |row| row.get(0))?)
+                    };
+                    assert_eq!(database.readers.look_up(find).await, Ok(1_i64), "{n}");
+                }
+            })
+        })
+        .collect();
+    for asker in asking {
+        asker.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_panics_or_whose_asker_has_gone_fails_alone() {
+    let stores = Stores::on_sqlite().await;
+    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let (go, wait) = mpsc::channel::<()>();
+    let readers = database.readers.clone();
+    // Those that come while the first one is under way are done together.
+    let first = tokio::spawn(async move { readers.look_up(move |_| wait.recv().map_err(StoreError::failed)).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let look_up = |n: i64| {
+        let readers = database.readers.clone();
+        tokio::spawn(async move {
+            let read = move |connection: &Connection| {
+                assert!(n % 7 != 3, "as the test wants it");
+                Ok(connection.query_row("SELECT ?1", [n], |row| row.get::<_, i64>(0))?)
+            };
+            readers.look_up(read).await
+        })
+    };
+    let asked: Vec<_> = (0..100).map(look_up).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    asked[0].abort();
+    go.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    for (n, answer) in (0..).zip(asked).skip(1) {
+        let answer = answer.await.unwrap();
+        let expected = if n % 7 == 3 { Err(StoreError::Failed("a read panicked".into())) } else { Ok(n) };
+        assert_eq!(answer, expected);
+    }
+    assert_eq!(look_up(1000).await.unwrap(), Ok(1000));
 }

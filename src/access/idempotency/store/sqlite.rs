@@ -45,7 +45,7 @@ impl ReplyStore for SqliteReplies {
         let (client_id, key) = (client_id.to_owned(), key.as_str().to_owned());
         self.database
             .readers
-            .read(move |connection| {
+            .look_up(move |connection| {
                 Ok(connection
                     .prepare_cached(
                         "SELECT fingerprint, status, reply FROM idempotency WHERE client_id = ?1 AND key = ?2",

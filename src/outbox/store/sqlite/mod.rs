@@ -181,7 +181,7 @@ impl OutboxStore for SqliteOutbox {
     }
 
     async fn item(&self, id: Uuid) -> Result<Option<Item>, StoreError> {
-        self.database.readers.read(move |connection| find(connection, id)).await
+        self.database.readers.look_up(move |connection| find(connection, id)).await
     }
 
     async fn lane(&self, route: &'static str, lane: String) -> Result<LaneView, StoreError> {
