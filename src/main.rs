@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Memory that one thread gets and another gives back is the rule here: under load the system's allocator takes a tenth of
-/// what the gateway gets done (docs/performance.md).
+/// Memory that one thread gets and another gives back is the rule here: under overload the system's allocator takes a tenth
+/// of what the gateway gets done (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

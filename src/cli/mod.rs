@@ -15,6 +15,7 @@ mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -60,6 +61,9 @@ enum Command {
     Healthcheck,
 }
 
+/// What blocks its thread has so long to finish when everything else has.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
 /// Runs the command that was asked for.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -89,6 +93,8 @@ pub fn run() -> ExitCode {
             Command::Healthcheck => healthcheck::run(&load(&arguments)?).await,
         }
     });
+    // A read that hangs on its disk must not keep a process that has ended.
+    runtime.shutdown_timeout(LAST_WORD);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(mistakes)) => {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -120,21 +119,24 @@ struct Shedding {
 #[derive(Clone)]
 struct Refused(Problem);
 
-async fn wait_for_place(State(shedding): State<Shedding>, request: Request, next: Next) -> Response {
+async fn wait_for_place(State(shedding): State<Shedding>, mut request: Request, next: Next) -> Response {
     let Shedding { places, book, body } = shedding;
-    let (priority, mut request) = match rule_of(&book, &request) {
-        Some(rule) => (rule.priority, request),
-        None => {
-            let (head, stream) = request.into_parts();
-            let read = read_all(stream, BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..body }).await;
-            let mut request = Request::from_parts(head, Body::empty());
-            match read {
-                Ok(body) => *request.body_mut() = body.into(),
-                Err(problem) => drop(request.extensions_mut().insert(Refused(problem))),
+    if !names_one_host(&request) {
+        // Refused further inside: nothing is read or waited for.
+        return next.run(request).await;
+    }
+    let rule = rule_of(&book, &request).map(|rule| rule.priority);
+    if rule.is_none() {
+        let whole = std::mem::take(request.body_mut());
+        match read_all(whole, BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..body }).await {
+            Ok(body) => *request.body_mut() = body.into(),
+            Err(problem) => {
+                request.extensions_mut().insert(Refused(problem));
+                return next.run(request).await;
             }
-            (Priority::Last, request)
         }
-    };
+    }
+    let priority = rule.unwrap_or(Priority::Last);
     let place = places.take(priority).await;
     if place.is_none() {
         counter!(SHED.name, "priority" => priority.name()).increment(1);
@@ -153,15 +155,18 @@ async fn refuse_without_place(mut request: Request, next: Next) -> Response {
 
 /// A request names its host exactly once (RFC 9112, section 3.2): with none or two, whoever stands in front may have taken
 /// it for another's.
-async fn one_host(request: Request, next: Next) -> Response {
+fn names_one_host(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let only = hosts.next().filter(|host| hosts.next().is_none() && !host.is_empty());
-    let is_one = match (only.and_then(|host| host.to_str().ok()), request.uri().authority()) {
+    match (only.and_then(|host| host.to_str().ok()), request.uri().authority()) {
         (Some(host), Some(authority)) => host.eq_ignore_ascii_case(authority.as_str()),
         (Some(_), None) => true,
         (None, _) => false,
-    };
-    if is_one {
+    }
+}
+
+async fn one_host(request: Request, next: Next) -> Response {
+    if names_one_host(&request) {
         return next.run(request).await;
     }
     let problem =

@@ -66,12 +66,14 @@ async fn prove_overload() -> Result<()> {
     let found = overload::overload(&volume).await?;
     println!("{found:.0?}");
     println!("goodput with five times the callers: {:.2} of the peak", found.ratio());
-    let beside = overload::neighbours(7, std::time::Duration::from_secs(8)).await?;
+    let beside = overload::neighbours(21, std::time::Duration::from_secs(4)).await?;
     println!("{beside:?}");
     println!("p99 beside a client at twenty times its quota: {:.2} of what it is alone", beside.ratio());
     ensure!(found.lost == 0, "acknowledged requests are lost");
     ensure!(found.most_memory_mib <= 512, "memory is not bounded");
     ensure!(found.ratio() >= 0.8, "less than 0.8 of the peak");
+    ensure!(found.refused > 0, "nobody was refused: the flood was none");
+    ensure!(found.flooded >= 0.5 * found.goodputs[0], "refusing is most of what is done");
     ensure!(beside.ratio() <= 1.2, "the others feel it");
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Too much at once: five times as many callers as at the peak, and one client that calls at twenty times its quota. What is
-//! accepted stays accepted, and the others hardly notice.
+//! accepted stays accepted, what is refused costs little, and the others hardly notice.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -37,7 +37,10 @@ pub struct Overload {
     pub peaks: Vec<f64>,
     /// And with five times as many, each of which calls again as soon as it is answered.
     pub goodputs: Vec<f64>,
+    /// And at last with fifty times as many, most of whom wait in vain.
+    pub flooded: f64,
     pub acknowledged: usize,
+    /// With fifty times as many.
     pub refused: u64,
     /// Acknowledged, and not there afterwards.
     pub lost: usize,
@@ -149,29 +152,30 @@ async fn call(
 /// In turns, so that whatever else changes on this machine changes for both.
 pub async fn overload(volume: &Volume) -> Result<Overload> {
     let Volume { places, rounds, lasting } = *volume;
-    let limits = format!("http.concurrent_requests = {places}\nserver.most_connections_of_one_address = {places}0\n");
+    let limits = format!("http.concurrent_requests = {places}\nserver.most_connections_of_one_address = {places}00\n");
     let deployment = Deployment::new(NOWHERE, &format!("{RESTING}{limits}"))?;
     let (program, _) = deployment.spawn().await?;
     let (address, token) = (deployment.address, deployment.token(PROVINCE).await?);
     let at_a_time = places * 9 / 10;
-    let (mut all, mut refused) =
-        call(address, &token, at_a_time, "261001", lasting.min(Duration::from_secs(2))).await?;
+    let (mut all, _) = call(address, &token, at_a_time, "261001", lasting.min(Duration::from_secs(2))).await?;
     let (mut peaks, mut goodputs) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         for (month, callers, lasting, found) in
             [(11, at_a_time, lasting / 2, &mut peaks), (12, 5 * at_a_time, lasting, &mut goodputs)]
         {
-            let (codes, refusals) = call(address, &token, callers, &format!("26{month}{round:02}"), lasting).await?;
+            let (codes, _) = call(address, &token, callers, &format!("26{month}{round:02}"), lasting).await?;
             found.push(codes.len() as f64 / lasting.as_secs_f64());
             all.extend(codes);
-            refused += refusals;
         }
     }
+    let (codes_of_flood, refused) = call(address, &token, 50 * at_a_time, "270101", lasting).await?;
+    let flooded = codes_of_flood.len() as f64 / lasting.as_secs_f64();
+    all.extend(codes_of_flood);
     let most_memory_mib = program.most_memory_mib()?;
     let there = codes(&deployment.url(), &token).await?;
     let lost = all.iter().filter(|code| !there.contains(*code)).count();
     program.kill()?;
-    Ok(Overload { peaks, goodputs, acknowledged: all.len(), refused, lost, most_memory_mib })
+    Ok(Overload { peaks, goodputs, flooded, acknowledged: all.len(), refused, lost, most_memory_mib })
 }
 
 /// Every dossier that the gateway lists.

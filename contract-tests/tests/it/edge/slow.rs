@@ -62,6 +62,29 @@ async fn strangers_that_send_slowly_hold_no_place() {
     drop(slow);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_be_answered_otherwise_is_refused_for_what_it_is_also_while_there_is_no_place() {
+    let world = World::with(Settings::default(), "http = { concurrent_requests = 1, place_wait_ms = 50 }").await;
+    let holds_the_place = begin(&world, &format!("PUT {}", dossier_path("H15.50-261121-0001"))).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let large = "x".repeat(17 * 1024);
+    let form = "POST /oauth/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n";
+    for (expected, request) in [
+        ("413", format!("{form}Host: a\r\nContent-Length: {}\r\n\r\n{large}", large.len())),
+        ("503", format!("{form}Host: a\r\nContent-Length: 1\r\n\r\nx")),
+        ("400", format!("{form}Host: a\r\nHost: b\r\nContent-Length: 1\r\n\r\n")),
+    ] {
+        let mut connection = TcpStream::connect(world.deployment.address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(Duration::from_secs(5), connection.read_to_end(&mut answer)).await.expect("none");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{expected}: {answer}");
+        assert!(answer.contains("application/problem+json") && answer.contains("x-request-id"), "{answer}");
+    }
+    drop(holds_the_place);
+}
+
 /// Asks for the API document so often that no buffer on the way holds all the answers, and reads as `take` does before it
 /// reads as fast as it can; how many answers came.
 async fn answers(world: &World, take: impl AsyncFnOnce(&mut TcpStream)) -> usize {

@@ -1,13 +1,13 @@
 //! SQLite alone: the one writer and its queue, and look-ups.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use lienthong::storage::sqlite::Transaction;
 use lienthong::storage::{Database, StoreError};
 use rusqlite::Connection;
 
-use super::Stores;
+use super::{SQLITE_LIMITS, Stores};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_queue_the_writer_refuses_at_once_and_what_it_took_it_writes() {
@@ -101,4 +101,86 @@ async fn a_look_up_that_panics_or_whose_asker_has_gone_fails_alone() {
         assert_eq!(answer, expected);
     }
     assert_eq!(look_up(1000).await.unwrap(), Ok(1000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn look_ups_without_end_do_not_keep_other_reads_waiting() {
+    let stores = Stores::on_sqlite().await;
+    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let asking: Vec<_> = (0..200)
+        .map(|_| {
+            let readers = database.readers.clone();
+            tokio::spawn(async move {
+                let slow = |_: &Connection| {
+                    std::thread::sleep(Duration::from_millis(2));
+                    Ok(())
+                };
+                loop {
+                    readers.look_up(slow).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for _ in 0..10 {
+        let read = database.readers.read(|connection| Ok(connection.query_row("SELECT 1", [], |row| row.get(0))?));
+        assert_eq!(tokio::time::timeout(Duration::from_secs(5), read).await.expect("starved"), Ok(1_i64));
+    }
+    for asker in &asking {
+        assert!(!asker.is_finished());
+        asker.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn look_ups_that_nobody_waits_for_any_more_take_no_room_and_too_many_that_are_waited_for_are_refused() {
+    let stores = Stores::on_sqlite().await;
+    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    // Every connection is held.
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let held: Vec<_> = (0..SQLITE_LIMITS.readers)
+        .map(|_| {
+            let (readers, wait) = (database.readers.clone(), Arc::clone(&wait));
+            tokio::spawn(
+                async move { readers.read(move |_| wait.lock().unwrap().recv().map_err(StoreError::failed)).await },
+            )
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let ask = async |many: usize| {
+        let asked = (0..many).map(|_| {
+            let readers = database.readers.clone();
+            tokio::spawn(async move { readers.look_up(|_| Ok(())).await })
+        });
+        let asked: Vec<_> = asked.collect();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        asked
+    };
+    for _ in 0..3 {
+        let abandoned = ask(6_000).await;
+        for asker in &abandoned {
+            assert!(!asker.is_finished(), "refused although nobody waits for the others");
+            asker.abort();
+        }
+        for asker in abandoned {
+            assert!(asker.await.unwrap_err().is_cancelled());
+        }
+    }
+    let wanted = ask(12_000).await;
+    held.iter().for_each(|_| go.send(()).unwrap());
+    for reader in held {
+        reader.await.unwrap().unwrap();
+    }
+    let (mut done, mut refused) = (0, 0);
+    for asker in wanted {
+        match asker.await.unwrap() {
+            Ok(()) => done += 1,
+            Err(error) => {
+                assert_eq!(error, StoreError::Busy);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((done, refused), (10_000, 2_000));
 }
