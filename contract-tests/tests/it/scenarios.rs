@@ -54,7 +54,7 @@ async fn while_the_database_is_away_requests_are_given_back_and_nothing_acknowle
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_times_too_much_loses_nothing_and_most_of_what_can_be_done_is_done() {
-    let volume = overload::Volume { places: 64, rounds: 1, lasting: Duration::from_secs(3) };
+    let volume = overload::Volume { places: 16, rounds: 1, lasting: Duration::from_secs(3) };
     let found = overload::overload(&volume).await.unwrap();
     assert_eq!(found.lost, 0, "{found:?}");
     assert!(found.acknowledged > 500 && found.most_memory_mib < 512, "{found:?}");
