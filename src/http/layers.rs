@@ -47,8 +47,6 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
         .layer(middleware::from_fn(refuse_without_place))
-        // Before anything is done for a request of which it is not certain to whom it was sent.
-        .layer(middleware::from_fn(one_host))
         // A panic is a problem like any other, and the process lives on.
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             tracing::error!("a handler panicked");
@@ -117,39 +115,56 @@ struct Shedding {
 
 /// Found on the way to a place; told further inside, where refusals are written in one shape.
 #[derive(Clone)]
-struct Refused(Problem);
+struct Refused {
+    problem: Problem,
+    /// Nothing more is read from the connection.
+    is_last: bool,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem, is_last: false }
+    }
+}
 
 async fn wait_for_place(State(shedding): State<Shedding>, mut request: Request, next: Next) -> Response {
-    let Shedding { places, book, body } = shedding;
-    if !names_one_host(&request) {
-        // Refused further inside: nothing is read or waited for.
-        return next.run(request).await;
-    }
-    let rule = rule_of(&book, &request).map(|rule| rule.priority);
-    if rule.is_none() {
-        let whole = std::mem::take(request.body_mut());
-        match read_all(whole, BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..body }).await {
-            Ok(body) => *request.body_mut() = body.into(),
-            Err(problem) => {
-                request.extensions_mut().insert(Refused(problem));
-                return next.run(request).await;
-            }
-        }
-    }
-    let priority = rule.unwrap_or(Priority::Last);
-    let place = places.take(priority).await;
-    if place.is_none() {
-        counter!(SHED.name, "priority" => priority.name()).increment(1);
-        let problem = Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1));
-        request.extensions_mut().insert(Refused(problem));
+    let place = shedding.place_for(&mut request).await;
+    if let Err(refused) = &place {
+        request.extensions_mut().insert(refused.clone());
     }
     next.run(request).await
 }
 
 async fn refuse_without_place(mut request: Request, next: Next) -> Response {
-    match request.extensions_mut().remove() {
-        Some(Refused(problem)) => problem.into_response(),
-        None => next.run(request).await,
+    let Some(Refused { problem, is_last }) = request.extensions_mut().remove() else { return next.run(request).await };
+    let mut response = problem.into_response();
+    if is_last {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Shedding {
+    /// What is wrong with a request in any case comes first: that it neither waits nor is told that there is no place.
+    async fn place_for(&self, request: &mut Request) -> Result<Vec<SemaphorePermit<'_>>, Refused> {
+        // Before anything is done for a request of which it is not certain to whom it was sent.
+        if !names_one_host(request) {
+            let problem = Problem::new(Code::RequestMalformed)
+                .detail("Cần đúng một tiêu đề Host.", "Exactly one Host header is needed.");
+            return Err(Refused { problem, is_last: true });
+        }
+        let priority = match rule_of(&self.book, request) {
+            Some(rule) => rule.priority,
+            None => {
+                let limit = BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..self.body };
+                *request.body_mut() = read_all(std::mem::take(request.body_mut()), limit).await?.into();
+                Priority::Last
+            }
+        };
+        self.places.take(priority).await.ok_or_else(|| {
+            counter!(SHED.name, "priority" => priority.name()).increment(1);
+            Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into()
+        })
     }
 }
 
@@ -163,17 +178,6 @@ fn names_one_host(request: &Request) -> bool {
         (Some(_), None) => true,
         (None, _) => false,
     }
-}
-
-async fn one_host(request: Request, next: Next) -> Response {
-    if names_one_host(&request) {
-        return next.run(request).await;
-    }
-    let problem =
-        Problem::new(Code::RequestMalformed).detail("Cần đúng một tiêu đề Host.", "Exactly one Host header is needed.");
-    let mut response = problem.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 async fn standard_headers(request: Request, next: Next) -> Response {
