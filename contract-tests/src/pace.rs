@@ -65,3 +65,10 @@ pub fn p99(calls: &Calls) -> Duration {
 pub fn failed(calls: &Calls) -> usize {
     calls.iter().filter(|(status, _)| *status != 202).count()
 }
+
+/// The median of what several rounds gave.
+pub fn median(rounds: &[f64]) -> f64 {
+    let mut sorted = rounds.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}

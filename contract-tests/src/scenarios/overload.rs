@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::gateway::{Deployment, PROVINCE, WARD};
 use crate::load::dossier;
-use crate::pace::{Calls, Pace, failed, p99};
+use crate::pace::{Calls, Pace, failed, median, p99};
 
 /// The portal is out of reach: accepting alone is looked at.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -235,10 +235,4 @@ impl Neighbours {
         let seconds = |rounds: &[Duration]| median(&rounds.iter().map(Duration::as_secs_f64).collect::<Vec<_>>());
         seconds(&self.beside) / seconds(&self.alone)
     }
-}
-
-fn median(rounds: &[f64]) -> f64 {
-    let mut sorted = rounds.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

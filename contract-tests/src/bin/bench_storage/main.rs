@@ -8,6 +8,7 @@ mod stores;
 use std::time::Duration;
 
 use anyhow::Result;
+use lienthong_contract_tests::pace::median;
 use lienthong_contract_tests::postgres::{Server, fresh_database};
 
 use stores::Stores;
@@ -156,12 +157,6 @@ async fn growth(stores: Vec<(usize, Stores)>) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The median, with the least and the most.

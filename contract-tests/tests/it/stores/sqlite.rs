@@ -3,16 +3,23 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use lienthong::storage::sqlite::Transaction;
+use lienthong::storage::sqlite::{Sqlite, Transaction};
 use lienthong::storage::{Database, StoreError};
 use rusqlite::Connection;
 
 use super::{SQLITE_LIMITS, Stores};
 
+fn engine(stores: &Stores) -> &Sqlite {
+    match &stores.database {
+        Database::Sqlite(database) => database,
+        Database::Postgres(_) => panic!("not SQLite"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_queue_the_writer_refuses_at_once_and_what_it_took_it_writes() {
     let stores = Stores::on_sqlite().await;
-    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let database = engine(&stores);
     let (go, wait) = mpsc::channel::<()>();
     let writer = database.writer.clone();
     // The first request holds the writer until it is told to go.
@@ -44,7 +51,7 @@ async fn beyond_its_queue_the_writer_refuses_at_once_and_what_it_took_it_writes(
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_many_look_ups_at_a_time_sees_what_was_committed_before_it_was_asked() {
     let stores = Stores::on_sqlite().await;
-    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let database = engine(&stores);
     let create = |sql: &'static str| {
         database.writer.write(move |transaction| Ok(transaction.connection.prepare_cached(sql)?.execute([])?))
     };
@@ -74,7 +81,7 @@ async fn each_of_many_look_ups_at_a_time_sees_what_was_committed_before_it_was_a
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_up_that_panics_or_whose_asker_has_gone_fails_alone() {
     let stores = Stores::on_sqlite().await;
-    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let database = engine(&stores);
     let (go, wait) = mpsc::channel::<()>();
     let readers = database.readers.clone();
     // Those that come while the first one is under way are done together.
@@ -106,7 +113,7 @@ async fn a_look_up_that_panics_or_whose_asker_has_gone_fails_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn look_ups_without_end_do_not_keep_other_reads_waiting() {
     let stores = Stores::on_sqlite().await;
-    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let database = engine(&stores);
     let asking: Vec<_> = (0..200)
         .map(|_| {
             let readers = database.readers.clone();
@@ -135,7 +142,7 @@ async fn look_ups_without_end_do_not_keep_other_reads_waiting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn look_ups_that_nobody_waits_for_any_more_take_no_room_and_too_many_that_are_waited_for_are_refused() {
     let stores = Stores::on_sqlite().await;
-    let Database::Sqlite(database) = &stores.database else { panic!("not SQLite") };
+    let database = engine(&stores);
     // Every connection is held.
     let (go, wait) = mpsc::channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
