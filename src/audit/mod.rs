@@ -1,11 +1,11 @@
 //! The audit log: what was exchanged, when, by whom. Records are written in the same transaction as what they record,
 //! under the Merkle tree of RFC 6962. No personal data, no bare hash of an identifier.
 
+pub mod log;
 mod record;
 mod recorder;
 pub mod store;
-mod tree;
 
+pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};
 pub use record::{BodyCommitment, Draft, Kind, MOST_BYTES, NewConfiguration, Outcome};
 pub use recorder::{Recorder, SealedRecord};
-pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash};

@@ -66,6 +66,11 @@ impl Frontier {
         peaks.fold(*last, |right, left| node_hash(left, &right))
     }
 
+    /// From its parts, which belong together.
+    pub(super) fn of(size: u64, peaks: Vec<Hash>) -> Self {
+        Self { size, peaks }
+    }
+
     /// The peaks, one after another.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.peaks.concat()
@@ -76,6 +81,16 @@ impl Frontier {
         let (hashes, rest) = bytes.as_chunks::<32>();
         let fits = rest.is_empty() && hashes.len() == size.count_ones() as usize;
         fits.then(|| Self { size, peaks: hashes.to_vec() })
+    }
+}
+
+impl FromIterator<Hash> for Frontier {
+    fn from_iter<T: IntoIterator<Item = Hash>>(leaves: T) -> Self {
+        let mut frontier = Self::default();
+        leaves.into_iter().for_each(|leaf| {
+            frontier.append(leaf);
+        });
+        frontier
     }
 }
 
