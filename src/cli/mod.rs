@@ -1,6 +1,7 @@
 //! The commands. Each prints for people; logs go to standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
+mod audit;
 mod check_config;
 mod client;
 mod demo;
@@ -52,6 +53,9 @@ enum Command {
     /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Chứng minh những gì đã trao đổi / Prove what was exchanged
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Chuyển từ SQLite sang PostgreSQL / Move from SQLite to PostgreSQL
     #[command(subcommand)]
     Storage(storage::Command),
@@ -88,6 +92,7 @@ pub fn run() -> ExitCode {
             Command::Migrate => migrate::run(&load(&arguments)?).await,
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
+            Command::Audit(command) => audit::run(|| load(&arguments), command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
             Command::Openapi => openapi::run().await,
             Command::Healthcheck => healthcheck::run(&load(&arguments)?).await,
@@ -101,6 +106,14 @@ pub fn run() -> ExitCode {
             check_config::print_mistakes(&mistakes);
             ExitCode::from(2)
         }
+        Err(Failure::NotVerified(why)) => {
+            eprintln!("SAI / NOT VERIFIED: {why}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Unreadable(why)) => {
+            eprintln!("lienthong: {why}");
+            ExitCode::from(2)
+        }
         Err(Failure::Other(error)) => {
             eprintln!("lienthong: {error:#}");
             ExitCode::FAILURE
@@ -111,6 +124,10 @@ pub fn run() -> ExitCode {
 /// Why a command failed.
 enum Failure {
     Configuration(Vec<Mistake>),
+    /// Something of the audit log is not what it should be.
+    NotVerified(String),
+    /// What was to be verified cannot be read.
+    Unreadable(String),
     Other(anyhow::Error),
 }
 

@@ -3,8 +3,6 @@
 use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
-use crate::storage::copy::{Phase, Progress};
-
 const OFTEN: Duration = Duration::from_millis(200);
 const SELDOM: Duration = Duration::from_secs(10);
 /// Back to the beginning of the line, which is emptied.
@@ -13,37 +11,40 @@ const AGAIN: &str = "\r\x1b[2K";
 /// The line.
 pub(super) struct Line {
     is_terminal: bool,
+    /// What is counted.
+    unit: &'static str,
     phase: Option<Begun>,
 }
 
 /// A phase that goes on.
 struct Begun {
-    phase: Phase,
+    verb: String,
     at: Instant,
     shown: Instant,
-    /// Rows that were done when it began, and that are now.
+    /// What was done when it began, and what is now.
     before: u64,
     now: u64,
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
-        Self { is_terminal: stdout().is_terminal(), phase: None }
+    pub(super) fn new(unit: &'static str) -> Self {
+        Self { is_terminal: stdout().is_terminal(), unit, phase: None }
     }
 
-    pub(super) fn show(&mut self, progress: &Progress) {
-        if self.phase.as_ref().is_none_or(|begun| begun.phase != progress.phase) {
+    /// So many were done in all; `text` follows the verb, and is told how many are done in a second.
+    pub(super) fn show(&mut self, verb: &str, done: u64, text: impl FnOnce(f64) -> String) {
+        if self.phase.as_ref().is_none_or(|begun| begun.verb != verb) {
             self.end();
-            let (Progress { phase, all, .. }, now) = (*progress, Instant::now());
-            self.phase = Some(Begun { phase, at: now, shown: now, before: all, now: all });
+            let now = Instant::now();
+            self.phase = Some(Begun { verb: verb.to_owned(), at: now, shown: now, before: done, now: done });
         }
         let Some(begun) = &mut self.phase else { return };
-        begun.now = progress.all;
+        begun.now = done;
         let pause = if self.is_terminal { OFTEN } else { SELDOM };
         if begun.shown.elapsed() >= pause {
             begun.shown = Instant::now();
             let (before, after) = if self.is_terminal { (AGAIN, "") } else { ("", "\n") };
-            print!("{before}{}{after}", begun.text(progress));
+            print!("{before}{verb} {}{after}", text(begun.rate()));
             let _ = stdout().flush();
         }
     }
@@ -51,10 +52,10 @@ impl Line {
     /// Says how long the phase took, in the place of the line.
     pub(super) fn end(&mut self) {
         let Some(begun) = self.phase.take() else { return };
-        let (rows, seconds) = (begun.now - begun.before, begun.at.elapsed().as_secs_f64());
-        let (verb, rows, rate) = (begun.verb(), grouped(rows), grouped(begun.rate() as u64));
+        let (done, seconds) = (grouped(begun.now - begun.before), begun.at.elapsed().as_secs_f64());
+        let rate = grouped(begun.rate() as u64);
         let before = if self.is_terminal { AGAIN } else { "" };
-        println!("{before}{verb}: {rows} dòng / rows, {seconds:.1} s, {rate}/s");
+        println!("{before}{}: {done} {}, {seconds:.1} s, {rate}/s", begun.verb, self.unit);
     }
 }
 
@@ -66,22 +67,8 @@ impl Drop for Line {
 }
 
 impl Begun {
-    fn verb(&self) -> &'static str {
-        match self.phase {
-            Phase::Copy => "chép / copying",
-            Phase::Verify => "so / comparing",
-        }
-    }
-
     fn rate(&self) -> f64 {
         (self.now - self.before) as f64 / self.at.elapsed().as_secs_f64().max(0.001)
-    }
-
-    fn text(&self, progress: &Progress) -> String {
-        let (rows, of, rate) = (grouped(progress.rows), grouped(progress.of), grouped(self.rate() as u64));
-        let left = (progress.all_of.saturating_sub(progress.all) as f64 / self.rate().max(1.0)) as u64;
-        let (minutes, seconds) = (left / 60, left % 60);
-        format!("{} {:12} {rows} / {of}  {rate}/s  còn / left {minutes}:{seconds:02}", self.verb(), progress.table)
     }
 }
 

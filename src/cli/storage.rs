@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use super::progress::{Line, grouped};
 use crate::config::{Loaded, Settings};
-use crate::storage::copy::{self, CHUNK_ROWS, Copying, Log, Report, Source, Target};
+use crate::storage::copy::{self, CHUNK_ROWS, Copying, Log, Phase, Progress, Report, Source, Target};
 use crate::storage::hex;
 use crate::storage::keys::Keys;
 use crate::storage::postgres;
@@ -51,22 +51,36 @@ pub(super) struct Ends {
     to: String,
 }
 
+fn show(line: &mut Line, progress: &Progress) {
+    let verb = match progress.phase {
+        Phase::Copy => "chép / copying",
+        Phase::Verify => "so / comparing",
+    };
+    line.show(verb, progress.all, |rate| {
+        let (rows, of) = (grouped(progress.rows), grouped(progress.of));
+        let left = (progress.all_of.saturating_sub(progress.all) as f64 / rate.max(1.0)) as u64;
+        let (minutes, seconds, rate) = (left / 60, left % 60, grouped(rate as u64));
+        format!("{:12} {rows} / {of}  {rate}/s  còn / left {minutes}:{seconds:02}", progress.table)
+    });
+}
+
 pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failure> {
     let settings = &loaded.settings;
-    let mut line = Line::new();
+    let mut line = Line::new("dòng / rows");
     let report = match command {
         Command::Copy { ends, chunk_rows } => {
             let Opened { source, target, _lock } = &Opened::open(settings, ends, true).await?;
             let copying = Copying::begin(source, target).await?;
             print_start(ends, source, &copying);
-            let report = copying.run(source, target, (*chunk_rows).max(1), &mut |progress| line.show(progress)).await;
+            let report =
+                copying.run(source, target, (*chunk_rows).max(1), &mut |progress| show(&mut line, progress)).await;
             report.context(
                 "chưa xong; chạy lại cùng lệnh này để làm tiếp / not finished; run the same command again to go on",
             )?
         }
         Command::Verify { ends } => {
             let Opened { source, target, _lock } = &Opened::open(settings, ends, false).await?;
-            copy::verify(source, target, &mut |progress| line.show(progress)).await?
+            copy::verify(source, target, &mut |progress| show(&mut line, progress)).await?
         }
     };
     line.end();

@@ -19,6 +19,7 @@ use super::rules::{self, RuleBook};
 use crate::access::oauth::{self, TokenEndpoint};
 use crate::access::quotas::{self, Quotas};
 use crate::access::{Access, authenticate};
+use crate::audit;
 use crate::catalogue::{self, Catalogue};
 use crate::dossiers::{self, Dossiers};
 use crate::outbox::http as operations;
@@ -28,6 +29,7 @@ pub struct Topics {
     pub dossiers: Arc<Dossiers>,
     pub catalogue: Arc<Catalogue>,
     pub operations: Arc<operations::Operations>,
+    pub audit: Arc<audit::http::PublicLog>,
     pub health: Arc<Health>,
     pub counts: PrometheusHandle,
     pub access: Arc<Access>,
@@ -78,6 +80,7 @@ pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(Arc::clone(&topics.health)))
         .route("/v1/openapi.json", get(move || async move { openapi(json) }))
+        .merge(audit::http::routes(Arc::clone(&topics.audit)))
         .merge(open_api)
         .method_not_allowed_fallback(not_allowed);
     let routes = authenticated.merge(open).fallback(|| async { Problem::new(Code::RouteNotFound) });

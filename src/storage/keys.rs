@@ -10,13 +10,17 @@ use std::sync::Mutex;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use zeroize::Zeroizing;
 
 use super::StoreError;
 
 const KEY_BYTES: usize = 32;
+/// The seed of a key of Ed25519.
+const SIGNING_KEY: &str = "audit-1.key";
 
-/// The keys: one that wraps body keys, one for digests of contents, one per audit shard.
+/// The keys: one that wraps body keys, one for digests of contents, one that signs checkpoints of the audit log, one per
+/// audit shard.
 pub struct Keys {
     folder: PathBuf,
     wrapping: Zeroizing<[u8; KEY_BYTES]>,
@@ -74,16 +78,28 @@ impl Keys {
 
     /// Names of the keys that are needed in a half-year: those of always, and that of its audit shard.
     pub fn names(half_year: &str) -> Vec<String> {
-        ["bodies-1.key", "digest.key", "cursor.key"]
+        ["bodies-1.key", "digest.key", "cursor.key", SIGNING_KEY]
             .map(str::to_owned)
             .into_iter()
             .chain([shard_file(half_year)])
             .collect()
     }
 
-    /// Makes the pseudonym key of an audit shard if it is not there.
-    pub fn make_shard(&self, half_year: &str) -> Result<(), StoreError> {
-        read_or_create(&self.folder.join(shard_file(half_year)), true).map(drop)
+    /// Makes those of the named keys that are not there.
+    pub fn make<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Result<(), StoreError> {
+        names.into_iter().try_for_each(|name| read_or_create(&self.folder.join(name), true).map(drop))
+    }
+
+    /// The folder, outside the database and its backups.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The key that signs checkpoints of the audit log.
+    pub fn signing(&self) -> Result<Ed25519KeyPair, StoreError> {
+        let seed = read_or_create(&self.folder.join(SIGNING_KEY), false)?;
+        Ed25519KeyPair::from_seed_unchecked(&*seed)
+            .map_err(|_| StoreError::Failed(format!("{SIGNING_KEY} cannot be a key of Ed25519")))
     }
 
     /// The pseudonym key of an audit shard, which was made ahead. A new one made here would be another replica's stranger.

@@ -60,6 +60,13 @@ pub const COMMIT_SECONDS: Metric = Metric::seconds(
 );
 pub const DISK_LOW: Metric =
     Metric::gauge("lienthong_storage_disk_low", &[], "1 while new requests are refused with 507. SQLite only.");
+pub const AUDIT_CHECKPOINTS: Metric =
+    Metric::counter("lienthong_audit_checkpoints_total", &[], "Heads of the audit log that this replica has signed.");
+pub const AUDIT_DAMAGED: Metric = Metric::gauge(
+    "lienthong_audit_damaged",
+    &[],
+    "Shards of the audit log that are not signed any more because they do not fit what was signed before; of the leader.",
+);
 pub const BUILD: Metric = Metric::gauge("lienthong_build_info", &["version"], "Always 1.");
 
 const OWN: &[Metric] = &[
@@ -77,6 +84,8 @@ const OWN: &[Metric] = &[
     DELIVERIES,
     COMMIT_SECONDS,
     DISK_LOW,
+    AUDIT_CHECKPOINTS,
+    AUDIT_DAMAGED,
     BUILD,
 ];
 

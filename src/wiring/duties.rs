@@ -18,10 +18,10 @@ use crate::replicas::Duty;
 use crate::storage::{Database, StoreError};
 use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 
-/// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places,
-/// forgets old answers.
+/// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
+/// and signs the log, forgets old answers.
 pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
-    let Lasting { stores, replies, clock, .. } = lasting;
+    let Lasting { stores, replies, clock, publisher, .. } = lasting;
     let settings = Arc::clone(&in_force.borrow());
     let look_up_delay_ms = settings.outbox.look_up_delay_ms;
     let orphans = {
@@ -39,6 +39,13 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
         move |leadership| {
             let audit = Arc::clone(&audit);
             async move { audit.place(leadership, PLACES_AT_A_TIME).await.map(|placed| placed == PLACES_AT_A_TIME) }
+        }
+    };
+    let sign = {
+        let publisher = Arc::clone(publisher);
+        move |leadership| {
+            let publisher = Arc::clone(&publisher);
+            async move { publisher.turn(leadership).await.map(|()| false) }
         }
     };
     let forget = {
@@ -71,6 +78,11 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             name: "audit places",
             every: Duration::from_millis(100),
             turn: Box::new(move |leadership| Box::pin(places(leadership))),
+        },
+        Duty {
+            name: "audit checkpoints",
+            every: Duration::from_millis(settings.audit.checkpoint_ms),
+            turn: Box::new(move |leadership| Box::pin(sign(leadership))),
         },
         Duty {
             name: "token keys",

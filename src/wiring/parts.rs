@@ -21,6 +21,9 @@ use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
 use crate::access::quotas::{Quotas, Shared, SharedSettings, UpstreamQuotasInForce};
 use crate::access::register::Register;
 use crate::access::tokens::TokenSettings;
+use crate::audit::http::PublicLog;
+use crate::audit::memory::Memory;
+use crate::audit::publish::Publisher;
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
@@ -37,6 +40,7 @@ pub(super) struct Lasting {
     pub(super) stores: Arc<Stores>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) register: Arc<Register>,
+    pub(super) publisher: Arc<Publisher>,
     /// With the keys whose first request is under way.
     pub(super) replies: Arc<Replies>,
     dossiers: Arc<dyn DossierStore>,
@@ -55,7 +59,10 @@ impl Lasting {
         settings: &Settings,
     ) -> anyhow::Result<Self> {
         let replies = idempotency::store::open(&stores.database);
+        let signer = Arc::new(stores.signer()?);
+        let memory = Arc::new(Memory::new(stores.keys.folder()));
         Ok(Self {
+            publisher: Arc::new(Publisher::new(Arc::clone(&stores.audit), signer, memory, Arc::clone(clock))),
             register: Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?),
             replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),
             dossiers: dossiers::store::open(&stores.database, &stores.recorder),
@@ -226,7 +233,9 @@ fn topics(
         disk: stores.disk.clone(),
         is_leaving: Arc::clone(&lasting.is_leaving),
     };
+    let audit = PublicLog { store: Arc::clone(&stores.audit), deployment: settings.deployment.name.clone() };
     Ok(Topics {
+        audit: Arc::new(audit),
         dossiers: Arc::new(dossiers),
         catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),

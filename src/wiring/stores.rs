@@ -11,6 +11,7 @@ use lienthong_domain::time::Clock;
 use super::lock_folder;
 use crate::access::administer::Administration;
 use crate::access::{self, store::AccessStore};
+use crate::audit::signer::Signer;
 use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
 use crate::config::{Engine, Settings};
@@ -97,6 +98,11 @@ impl Stores {
         Ok(stores)
     }
 
+    /// Signs the audit log.
+    pub fn signer(&self) -> Result<Signer, StoreError> {
+        Signer::open(&self.keys)
+    }
+
     /// What operators do with clients.
     pub fn administration(&self, clock: &Arc<dyn Clock>) -> Administration {
         Administration {
@@ -111,9 +117,7 @@ impl Stores {
     pub(super) async fn check_keys(&self, half_year: &str) -> Result<(), StoreError> {
         let names = Keys::names(half_year);
         let known = self.database.known_keys().await?;
-        if names.iter().any(|name| !known.contains(name)) {
-            self.keys.make_shard(half_year)?;
-        }
+        self.keys.make(names.iter().filter(|name| !known.contains(name)))?;
         self.database.check_keys(&self.keys, &names).await
     }
 }

@@ -20,7 +20,7 @@ impl Sealers {
         let keys = Arc::new(Keys::open(&folder.path().join("keys"), true).unwrap());
         let recorder = Recorder::new("test".into(), Arc::clone(&keys), Arc::new(SystemClock));
         for half_year in recorder.half_years() {
-            keys.make_shard(&half_year).unwrap();
+            keys.make(&Keys::names(&half_year)).unwrap();
         }
         Self { _folder: folder, bodies: Bodies::new(keys), recorder }
     }

@@ -34,6 +34,14 @@ pub(crate) fn slowhttptest() -> Result<()> {
     install("slowhttptest", || has("slowhttptest"), "install slowhttptest by hand, so that it is on PATH")
 }
 
+/// Go with its checksum database's packages, which judge our audit log.
+pub(crate) fn go_sumdb() -> Result<()> {
+    let by_hand = "install Go and its package golang.org/x/mod by hand (Debian: golang-go, golang-golang-x-mod-dev)";
+    install("golang-go", || has("go"), by_hand)?;
+    let sumdb = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog");
+    install("golang-golang-x-mod-dev", || sumdb.is_dir(), by_hand)
+}
+
 fn install(package: &str, is_installed: impl Fn() -> bool, by_hand: &'static str) -> Result<()> {
     if is_installed() {
         return Ok(());

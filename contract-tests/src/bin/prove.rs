@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
 use lienthong_contract_tests::scenarios::{
-    ambiguity, cold, copy, database, kills, overload, poison, replicas, rotation, slow,
+    ambiguity, cold, copy, database, kills, overload, poison, replicas, rotation, slow, tampering,
 };
 
 #[tokio::main]
@@ -19,6 +19,7 @@ async fn main() -> Result<()> {
         Some("cold") => prove_cold().await,
         Some("overload") => prove_overload().await,
         Some("slow") => prove_slow().await,
+        Some("tampering") => prove_tampering().await,
         Some("rotation") => prove_rotation().await,
         other => anyhow::bail!("there is no proof {other:?}"),
     }
@@ -49,6 +50,23 @@ async fn prove_replicas() -> Result<()> {
         report.took.as_secs_f64()
     );
     println!("{:?}\n{:?}", report.verdict, report.log);
+    report.check()
+}
+
+async fn prove_tampering() -> Result<()> {
+    let report = tampering::run(200).await?;
+    for (class, (cases, exactly)) in &report.exactly {
+        println!("{cases:4} found, {exactly:4} to the record  {class}");
+    }
+    println!(
+        "{} classes: {} of {} found, {} of them because nothing could be read any more; {} were hidden from whoever had no \
+         checkpoint of his own",
+        report.classes,
+        report.found + report.unreadable,
+        report.cases,
+        report.unreadable,
+        report.hidden_without_outside
+    );
     report.check()
 }
 

@@ -10,3 +10,4 @@ pub mod poison;
 pub mod replicas;
 pub mod rotation;
 pub mod slow;
+pub mod tampering;

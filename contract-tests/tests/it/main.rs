@@ -3,6 +3,7 @@
 
 mod access;
 mod architecture;
+mod audit_log;
 mod backup;
 mod bad_input;
 mod catalogue;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lienthong_contract_tests::scenarios::{ambiguity, database, kills, overload, poison, replicas, rotation, slow};
+use lienthong_contract_tests::scenarios::{
+    ambiguity, database, kills, overload, poison, replicas, rotation, slow, tampering,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_ten_kills_every_acknowledged_message_has_taken_effect_once_and_in_order() {
@@ -87,4 +89,10 @@ async fn an_honest_client_goes_on_beside_many_slow_connections() {
     report.found.iter().for_each(|found| println!("{found}"));
     report.check().unwrap();
     assert!(report.found.iter().all(|found| found.most_held >= 50), "there were not many");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_tampered_with_is_found_out_and_the_first_wrong_record_is_named() {
+    let report = tampering::run(2).await.unwrap();
+    report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
 }

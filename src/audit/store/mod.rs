@@ -7,22 +7,80 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::log::Tile;
+use super::zone::Zone;
 use super::{Frontier, Hash, SealedRecord};
 use crate::replicas::Leadership;
 use crate::storage::{Database, StoreError};
+use lienthong_domain::time::Timestamp;
 
 /// A record with its place in the tree of its shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedRecord {
     pub index: u64,
+    pub at: Timestamp,
     pub leaf_hash: Hash,
     /// What was hashed, byte for byte.
     pub bytes: Vec<u8>,
 }
 
+/// A checkpoint as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    pub size: u64,
+    pub at: Timestamp,
+    /// The signed note, byte for byte.
+    pub note: Vec<u8>,
+}
+
+/// A shard whose head is not what was signed last.
+#[derive(Debug, Clone)]
+pub struct UnsignedHead {
+    pub shard: String,
+    pub frontier: Frontier,
+    pub signed: Option<SignedHead>,
+}
+
+/// A newly signed head, and what was made of the records up to it.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    pub shard: String,
+    /// What was signed last when this was made: if it is not any more, nothing is stored.
+    pub after: Option<u64>,
+    pub signed: SignedHead,
+    /// Above the leaves.
+    pub tiles: Vec<(Tile, Vec<Hash>)>,
+    pub zones: Vec<Zone>,
+}
+
+/// What is read of a log, wherever it is kept: in the database, or in a folder that was exported from it.
+#[async_trait]
+pub trait LogReader: Send + Sync {
+    /// Shards that have records.
+    async fn shards(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Size and frontier of a shard's tree; `None` if it has no record with a place.
+    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError>;
+
+    /// Up to `limit` records of a shard from this index on.
+    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError>;
+
+    /// What was signed last of a shard; `None` if nothing was.
+    async fn signed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError>;
+
+    /// Up to `limit` of what was signed of a shard, of this size and more.
+    async fn checkpoints(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<SignedHead>, StoreError>;
+
+    /// The hashes of a tile, as many as are there.
+    async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError>;
+
+    /// Up to `limit` zones of a shard from this number on.
+    async fn zones(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Zone>, StoreError>;
+}
+
 /// The log's store. Records of what changes something are written by the store that changes it, in its transaction.
 #[async_trait]
-pub trait AuditStore: Send + Sync {
+pub trait AuditStore: LogReader {
     /// Writes a record of its own, for what changes nothing: a refusal, a body that is about to be shown.
     async fn append(&self, record: SealedRecord) -> Result<(), StoreError>;
 
@@ -36,14 +94,11 @@ pub trait AuditStore: Send + Sync {
     /// Records that are durable and have no place yet.
     async fn unplaced(&self) -> Result<u64, StoreError>;
 
-    /// Shards that have records.
-    async fn shards(&self) -> Result<Vec<String>, StoreError>;
+    /// Shards whose head is not what was signed last.
+    async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError>;
 
-    /// Size and frontier of a shard's tree; `None` if it has no record with a place.
-    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError>;
-
-    /// Up to `limit` records of a shard from this index on.
-    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError>;
+    /// Stores a signed head, only under this leadership and only after what it was made after.
+    async fn publish(&self, leadership: Leadership, publication: Publication) -> Result<(), StoreError>;
 }
 
 /// The store on the deployment's engine.
@@ -56,6 +111,14 @@ pub fn open(database: &Database) -> Arc<dyn AuditStore> {
 
 fn hash_of(bytes: &[u8]) -> Result<Hash, StoreError> {
     bytes.try_into().map_err(|_| StoreError::Failed("a leaf hash of the audit log is damaged".into()))
+}
+
+fn hashes_of(bytes: &[u8], most: usize) -> Result<Vec<Hash>, StoreError> {
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    match rest {
+        [] => Ok(hashes.iter().take(most).copied().collect()),
+        _ => Err(StoreError::Failed("a tile of the audit log is damaged".into())),
+    }
 }
 
 fn frontier_of(size: i64, bytes: &[u8]) -> Result<Frontier, StoreError> {

@@ -4,9 +4,14 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use lienthong_domain::time::Timestamp;
 
-use super::{AuditStore, PlacedRecord, frontier_of, hash_of};
-use crate::audit::{Frontier, SealedRecord, leaf_hash};
+use super::{
+    AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of, hash_of, hashes_of,
+};
+use crate::audit::log::Tile;
+use crate::audit::zone::Zone;
+use crate::audit::{Frontier, Hash, SealedRecord, leaf_hash};
 use crate::replicas::Leadership;
 use crate::storage::StoreError;
 use crate::storage::postgres::{Batch, Drain, Postgres, Transaction, column};
@@ -58,6 +63,77 @@ struct Head {
 }
 
 #[async_trait]
+impl LogReader for PostgresAudit {
+    async fn shards(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT shard FROM audit_head UNION SELECT shard FROM audit_pending ORDER BY shard";
+        Ok(self.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError> {
+        let found = self.database.query("SELECT size, frontier FROM audit_head WHERE shard = $1", &[&shard]).await?;
+        found.first().map(|row| frontier_of(row.get(0), row.get(1))).transpose()
+    }
+
+    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError> {
+        let sql =
+            "SELECT idx, at, leaf_hash, record FROM audit_record WHERE shard = $1 AND idx >= $2 ORDER BY idx LIMIT $3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.database.query(sql, &[&shard, &from.cast_signed(), &limit]).await?;
+        let place = |row: &tokio_postgres::Row| {
+            let index: i64 = row.get(0);
+            Ok(PlacedRecord {
+                index: index.cast_unsigned(),
+                at: Timestamp::from_micros(row.get(1)),
+                leaf_hash: hash_of(row.get(2))?,
+                bytes: row.get(3),
+            })
+        };
+        rows.iter().map(place).collect()
+    }
+
+    async fn signed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 ORDER BY size DESC LIMIT 1";
+        Ok(self.database.query(sql, &[&shard]).await?.first().map(|row| signed_head(row, 0)))
+    }
+
+    async fn checkpoints(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<SignedHead>, StoreError> {
+        let sql =
+            "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND size >= $2 ORDER BY size LIMIT $3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.database.query(sql, &[&shard, &from.cast_signed(), &limit]).await?;
+        Ok(rows.iter().map(|row| signed_head(row, 0)).collect())
+    }
+
+    async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
+        if tile.level == 0 {
+            let leaves = tile.leaves();
+            let sql = "SELECT leaf_hash FROM audit_record WHERE shard = $1 AND idx >= $2 AND idx < $3 ORDER BY idx";
+            let range = (leaves.start.cast_signed(), leaves.end.cast_signed());
+            let rows = self.database.query(sql, &[&shard, &range.0, &range.1]).await?;
+            return rows.iter().map(|row| hash_of(row.get(0))).collect();
+        }
+        let sql = "SELECT hashes FROM audit_tile WHERE shard = $1 AND level = $2 AND number = $3";
+        let (level, number) = (i64::from(tile.level), tile.number.cast_signed());
+        let rows = self.database.query(sql, &[&shard, &level, &number]).await?;
+        rows.first().map_or(Ok(Vec::new()), |row| hashes_of(row.get(0), tile.width))
+    }
+
+    async fn zones(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Zone>, StoreError> {
+        let sql = "SELECT number, first_at, last_at, terms FROM audit_zone WHERE shard = $1 AND number >= $2 \
+                   ORDER BY number LIMIT $3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.database.query(sql, &[&shard, &from.cast_signed(), &limit]).await?;
+        let zone = |row: &tokio_postgres::Row| Zone {
+            number: row.get::<_, i64>(0).cast_unsigned(),
+            first_at: Timestamp::from_micros(row.get(1)),
+            last_at: Timestamp::from_micros(row.get(2)),
+            terms: row.get(3),
+        };
+        Ok(rows.iter().map(zone).collect())
+    }
+}
+
+#[async_trait]
 impl AuditStore for PostgresAudit {
     async fn append(&self, record: SealedRecord) -> Result<(), StoreError> {
         self.append.accept(record).await
@@ -95,26 +171,62 @@ impl AuditStore for PostgresAudit {
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
     }
 
-    async fn shards(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT shard FROM audit_head UNION SELECT shard FROM audit_pending ORDER BY shard";
-        Ok(self.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
-    }
-
-    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError> {
-        let found = self.database.query("SELECT size, frontier FROM audit_head WHERE shard = $1", &[&shard]).await?;
-        found.first().map(|row| frontier_of(row.get(0), row.get(1))).transpose()
-    }
-
-    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError> {
-        let sql =
-            "SELECT idx, leaf_hash, record FROM audit_record WHERE shard = $1 AND idx >= $2 ORDER BY idx LIMIT $3";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.database.query(sql, &[&shard, &from.cast_signed(), &limit]).await?;
-        let place = |row: &tokio_postgres::Row| {
-            let index: i64 = row.get(0);
-            Ok(PlacedRecord { index: index.cast_unsigned(), leaf_hash: hash_of(row.get(1))?, bytes: row.get(2) })
+    async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError> {
+        let sql = "SELECT head.shard, head.size, head.frontier, signed.size, signed.signed_at, signed.note \
+                   FROM audit_head AS head LEFT JOIN audit_checkpoint AS signed ON signed.shard = head.shard \
+                   AND signed.size = (SELECT max(size) FROM audit_checkpoint WHERE shard = head.shard) \
+                   WHERE signed.size IS DISTINCT FROM head.size ORDER BY head.shard";
+        let head = |row: &tokio_postgres::Row| {
+            let is_signed = row.get::<_, Option<i64>>(3).is_some();
+            Ok(UnsignedHead {
+                shard: row.get(0),
+                frontier: frontier_of(row.get(1), row.get(2))?,
+                signed: is_signed.then(|| signed_head(row, 3)),
+            })
         };
-        rows.iter().map(place).collect()
+        self.database.query(sql, &[]).await?.iter().map(head).collect()
+    }
+
+    async fn publish(&self, leadership: Leadership, publication: Publication) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        if !still_leads(&transaction, leadership).await? {
+            return Err(StoreError::NotApplicable);
+        }
+        let Publication { shard, after, signed, tiles, zones } = &publication;
+        // Whoever signs the same shard at this time waits here, and sees then what was signed.
+        transaction.query("SELECT 1 FROM audit_head WHERE shard = $1 FOR UPDATE", &[shard]).await?;
+        let sql = "INSERT INTO audit_checkpoint (shard, size, signed_at, note) SELECT $1, $2, $3, $4 \
+                   WHERE (SELECT max(size) FROM audit_checkpoint WHERE shard = $1) IS NOT DISTINCT FROM $5";
+        let (size, after) = (signed.size.cast_signed(), after.map(u64::cast_signed));
+        if transaction.execute(sql, &[shard, &size, &signed.at.micros(), &signed.note, &after]).await? != 1 {
+            return Err(StoreError::NotApplicable);
+        }
+        let sql = "INSERT INTO audit_tile (shard, level, number, hashes) \
+                   SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) \
+                   ON CONFLICT (shard, level, number) DO UPDATE SET hashes = excluded.hashes";
+        let levels = column(tiles, |(tile, _)| i64::from(tile.level));
+        let numbers = column(tiles, |(tile, _)| tile.number.cast_signed());
+        let hashes = column(tiles, |(_, hashes)| hashes.concat());
+        transaction.execute(sql, &[shard, &levels, &numbers, &hashes]).await?;
+        let sql = "INSERT INTO audit_zone (shard, number, first_at, last_at, terms) \
+                   SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) \
+                   ON CONFLICT (shard, number) DO UPDATE SET first_at = excluded.first_at, last_at = excluded.last_at, \
+                   terms = excluded.terms";
+        let numbers = column(zones, |zone| zone.number.cast_signed());
+        let (first, last) = (column(zones, |zone| zone.first_at.micros()), column(zones, |zone| zone.last_at.micros()));
+        let terms = column(zones, |zone| zone.terms.as_slice());
+        transaction.execute(sql, &[shard, &numbers, &first, &last, &terms]).await?;
+        transaction.commit().await
+    }
+}
+
+/// Of the columns size, signed_at, note from this one on.
+fn signed_head(row: &tokio_postgres::Row, at: usize) -> SignedHead {
+    SignedHead {
+        size: row.get::<_, i64>(at).cast_unsigned(),
+        at: Timestamp::from_micros(row.get(at + 1)),
+        note: row.get(at + 2),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The audit log on SQLite: the one writer gives each record its place as it writes it.
 
 use async_trait::async_trait;
-use rusqlite::OptionalExtension;
+use lienthong_domain::time::Timestamp;
+use rusqlite::{OptionalExtension, Row};
 
-use super::{AuditStore, PlacedRecord, frontier_of, hash_of};
-use crate::audit::{Frontier, SealedRecord};
+use super::{AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of, hashes_of};
+use crate::audit::log::Tile;
+use crate::audit::zone::Zone;
+use crate::audit::{Frontier, Hash, SealedRecord};
 use crate::replicas::Leadership;
 use crate::storage::StoreError;
 use crate::storage::sqlite::Sqlite;
@@ -17,6 +20,135 @@ pub(super) struct SqliteAudit {
 impl SqliteAudit {
     pub(super) fn new(database: Sqlite) -> Self {
         Self { database }
+    }
+}
+
+#[async_trait]
+impl LogReader for SqliteAudit {
+    async fn shards(&self) -> Result<Vec<String>, StoreError> {
+        self.database
+            .readers
+            .read(|connection| {
+                let mut statement = connection.prepare_cached("SELECT shard FROM audit_head ORDER BY shard")?;
+                Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError> {
+        let shard = shard.to_owned();
+        let found: Option<(i64, Vec<u8>)> = self
+            .database
+            .readers
+            .read(move |connection| {
+                Ok(connection
+                    .prepare_cached("SELECT size, frontier FROM audit_head WHERE shard = ?1")?
+                    .query_row([shard], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?)
+            })
+            .await?;
+        found.map(|(size, bytes)| frontier_of(size, &bytes)).transpose()
+    }
+
+    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError> {
+        let shard = shard.to_owned();
+        let sql =
+            "SELECT idx, at, leaf_hash, record FROM audit_record WHERE shard = ?1 AND idx >= ?2 ORDER BY idx LIMIT ?3";
+        let place = |row: &Row<'_>| -> rusqlite::Result<PlacedRecord> {
+            Ok(PlacedRecord {
+                index: row.get::<_, i64>(0)?.cast_unsigned(),
+                at: Timestamp::from_micros(row.get(1)?),
+                leaf_hash: row.get(2)?,
+                bytes: row.get(3)?,
+            })
+        };
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query((shard, from.cast_signed(), limit.cast_signed() as i64))?;
+                let mut records = Vec::new();
+                while let Some(row) = rows.next()? {
+                    records.push(place(row)?);
+                }
+                Ok(records)
+            })
+            .await
+    }
+
+    async fn signed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
+        let shard = shard.to_owned();
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 ORDER BY size DESC LIMIT 1";
+        self.database
+            .readers
+            .read(move |connection| {
+                Ok(connection.prepare_cached(sql)?.query_row([shard], |row| signed_head(row, 0)).optional()?)
+            })
+            .await
+    }
+
+    async fn checkpoints(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<SignedHead>, StoreError> {
+        let shard = shard.to_owned();
+        let sql =
+            "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 AND size >= ?2 ORDER BY size LIMIT ?3";
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let range = (shard, from.cast_signed(), limit.cast_signed() as i64);
+                let rows = statement.query_map(range, |row| signed_head(row, 0))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
+        let shard = shard.to_owned();
+        if tile.level == 0 {
+            let leaves = tile.leaves();
+            let (from, to) = (leaves.start.cast_signed(), leaves.end.cast_signed());
+            let sql = "SELECT leaf_hash FROM audit_record WHERE shard = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx";
+            let read = move |connection: &rusqlite::Connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query((shard, from, to))?;
+                let mut hashes = Vec::with_capacity(tile.width);
+                while let Some(row) = rows.next()? {
+                    hashes.push(row.get(0)?);
+                }
+                Ok(hashes)
+            };
+            return self.database.readers.read(read).await;
+        }
+        let sql = "SELECT hashes FROM audit_tile WHERE shard = ?1 AND level = ?2 AND number = ?3";
+        let read = move |connection: &rusqlite::Connection| {
+            let number = tile.number.cast_signed();
+            let found: Option<Vec<u8>> =
+                connection.prepare_cached(sql)?.query_row((shard, tile.level, number), |row| row.get(0)).optional()?;
+            Ok(found.unwrap_or_default())
+        };
+        hashes_of(&self.database.readers.read(read).await?, tile.width)
+    }
+
+    async fn zones(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Zone>, StoreError> {
+        let shard = shard.to_owned();
+        let sql = "SELECT number, first_at, last_at, terms FROM audit_zone WHERE shard = ?1 AND number >= ?2 \
+                   ORDER BY number LIMIT ?3";
+        let zone = |row: &Row<'_>| {
+            Ok(Zone {
+                number: row.get::<_, i64>(0)?.cast_unsigned(),
+                first_at: Timestamp::from_micros(row.get(1)?),
+                last_at: Timestamp::from_micros(row.get(2)?),
+                terms: row.get(3)?,
+            })
+        };
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map((shard, from.cast_signed(), limit.cast_signed() as i64), zone)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
     }
 }
 
@@ -50,49 +182,72 @@ impl AuditStore for SqliteAudit {
         Ok(0)
     }
 
-    async fn shards(&self) -> Result<Vec<String>, StoreError> {
+    async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError> {
+        let sql = "SELECT head.shard, head.size, head.frontier, signed.size, signed.signed_at, signed.note \
+                   FROM audit_head AS head LEFT JOIN audit_checkpoint AS signed ON signed.shard = head.shard \
+                   AND signed.size = (SELECT max(size) FROM audit_checkpoint WHERE shard = head.shard) \
+                   WHERE signed.size IS NOT head.size ORDER BY head.shard";
         self.database
             .readers
-            .read(|connection| {
-                let mut statement = connection.prepare_cached("SELECT shard FROM audit_head ORDER BY shard")?;
-                Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query([])?;
+                let mut heads = Vec::new();
+                while let Some(row) = rows.next()? {
+                    let frontier = frontier_of(row.get(1)?, &row.get::<_, Vec<u8>>(2)?)?;
+                    let is_signed = row.get::<_, Option<i64>>(3)?.is_some();
+                    let signed = is_signed.then(|| signed_head(row, 3)).transpose()?;
+                    heads.push(UnsignedHead { shard: row.get(0)?, frontier, signed });
+                }
+                Ok(heads)
             })
             .await
     }
 
-    async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError> {
-        let shard = shard.to_owned();
-        let found: Option<(i64, Vec<u8>)> = self
-            .database
-            .readers
-            .read(move |connection| {
-                Ok(connection
-                    .prepare_cached("SELECT size, frontier FROM audit_head WHERE shard = ?1")?
-                    .query_row([shard], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?)
+    async fn publish(&self, _: Leadership, publication: Publication) -> Result<(), StoreError> {
+        self.database
+            .writer
+            .write(move |transaction| {
+                let connection = transaction.connection;
+                let Publication { shard, after, signed, tiles, zones } = &publication;
+                let newest: Option<i64> = connection
+                    .prepare_cached("SELECT max(size) FROM audit_checkpoint WHERE shard = ?1")?
+                    .query_row([shard], |row| row.get(0))?;
+                if newest != after.map(u64::cast_signed) {
+                    return Err(StoreError::NotApplicable);
+                }
+                connection
+                    .prepare_cached("INSERT INTO audit_checkpoint (shard, size, signed_at, note) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute((shard, signed.size.cast_signed(), signed.at.micros(), &signed.note))?;
+                for (tile, hashes) in tiles {
+                    connection
+                        .prepare_cached("INSERT OR REPLACE INTO audit_tile (shard, level, number, hashes) VALUES (?1, ?2, ?3, ?4)")?
+                        .execute((shard, tile.level, tile.number.cast_signed(), hashes.concat()))?;
+                }
+                for zone in zones {
+                    connection
+                        .prepare_cached(
+                            "INSERT OR REPLACE INTO audit_zone (shard, number, first_at, last_at, terms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                        )?
+                        .execute((
+                            shard,
+                            zone.number.cast_signed(),
+                            zone.first_at.micros(),
+                            zone.last_at.micros(),
+                            &zone.terms,
+                        ))?;
+                }
+                Ok(())
             })
-            .await?;
-        found.map(|(size, bytes)| frontier_of(size, &bytes)).transpose()
+            .await
     }
+}
 
-    async fn records(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<PlacedRecord>, StoreError> {
-        let shard = shard.to_owned();
-        let found: Vec<(i64, Vec<u8>, Vec<u8>)> = self
-            .database
-            .readers
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "SELECT idx, leaf_hash, record FROM audit_record WHERE shard = ?1 AND idx >= ?2 ORDER BY idx LIMIT ?3",
-                )?;
-                let rows = statement.query_map((shard, from.cast_signed(), limit.cast_signed() as i64), |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?;
-                Ok(rows.collect::<Result<_, _>>()?)
-            })
-            .await?;
-        let place = |(index, hash, bytes): (i64, Vec<u8>, Vec<u8>)| {
-            Ok(PlacedRecord { index: index.cast_unsigned(), leaf_hash: hash_of(&hash)?, bytes })
-        };
-        found.into_iter().map(place).collect()
-    }
+/// Of the columns size, signed_at, note from this one on.
+fn signed_head(row: &Row<'_>, at: usize) -> rusqlite::Result<SignedHead> {
+    Ok(SignedHead {
+        size: row.get::<_, i64>(at)?.cast_unsigned(),
+        at: Timestamp::from_micros(row.get(at + 1)?),
+        note: row.get(at + 2)?,
+    })
 }

@@ -117,6 +117,7 @@ impl Settings {
             ("/storage/sqlite/busy_timeout_ms", self.storage.sqlite.busy_timeout_ms),
             ("/storage/postgres/connect_timeout_ms", self.storage.postgres.connect_timeout_ms),
             ("/storage/postgres/statement_timeout_ms", self.storage.postgres.statement_timeout_ms),
+            ("/audit/checkpoint_ms", self.audit.checkpoint_ms),
             ("/outbox/poll_ms", outbox.poll_ms),
             ("/outbox/give_up_after_hours", outbox.give_up_after_hours.into()),
             ("/outbox/most_lost_leases", outbox.most_lost_leases.into()),

@@ -63,6 +63,7 @@ section! {
         http: HttpSettings,
         storage: StorageSettings,
         replicas: ReplicaSettings,
+        audit: AuditSettings,
         outbox: OutboxSettings,
         idempotency: IdempotencySettings,
         dossiers: DossierSettings,
@@ -77,6 +78,7 @@ section! {
         status_maps: Vec<StatusMapSettings>,
     }
 }
+section! { AuditSettings { checkpoint_ms: u64 } }
 section! { DeploymentSettings { name: String } }
 section! { ConfigurationSettings { reload_ms: u64 } }
 section! { ServerSettings {

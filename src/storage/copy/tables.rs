@@ -47,6 +47,9 @@ macro_rules! numbers {
     ($one:ident, $two:ident) => {
         "$1, $2"
     };
+    ($one:ident, $two:ident, $three:ident) => {
+        "$1, $2, $3"
+    };
 }
 
 macro_rules! tables {
@@ -120,6 +123,9 @@ tables! {
     audit_record (shard, idx) {
         shard: Text, idx: Integer, id: Uuid, at: Integer, leaf_hash: Bytes, record: Bytes,
     }
+    audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes }
+    audit_tile (shard, level, number) { shard: Text, level: Integer, number: Integer, hashes: Bytes }
+    audit_zone (shard, number) { shard: Text, number: Integer, first_at: Integer, last_at: Integer, terms: Bytes }
 }
 
 /// What stays behind, and why.

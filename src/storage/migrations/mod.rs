@@ -39,6 +39,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0003_trace.sqlite.sql"),
         postgres: include_str!("0003_trace.postgres.sql"),
     },
+    Migration {
+        number: 4,
+        name: "publication",
+        is_additive: true,
+        sqlite: include_str!("0004_publication.sqlite.sql"),
+        postgres: include_str!("0004_publication.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

@@ -61,7 +61,7 @@ impl Maker {
         let keys = Arc::new(Keys::open(folder, true)?);
         let recorder = Arc::new(Recorder::new("bench".into(), Arc::clone(&keys), Arc::new(SystemClock)));
         for half_year in recorder.half_years() {
-            keys.make_shard(&half_year)?;
+            keys.make(&Keys::names(&half_year))?;
         }
         let series = format!("{:08x}", fastrand::u32(..));
         Ok(Self { bodies: Bodies::new(keys), recorder, series, next: AtomicUsize::new(1) })

@@ -24,7 +24,7 @@ fn names() -> Vec<String> {
 fn keys_in(folder: &Path) -> Keys {
     let keys = Keys::open(folder, true).unwrap();
     for half_year in HALF_YEARS {
-        keys.make_shard(half_year).unwrap();
+        keys.make(&Keys::names(half_year)).unwrap();
     }
     keys
 }
@@ -121,7 +121,7 @@ fn the_key_of_the_next_half_year_is_named_ahead() {
     ] {
         assert_eq!(half_years(now), expected, "at {now}");
     }
-    assert_eq!(names()[3..], ["shard-2026h2.key", "shard-2027h1.key"]);
+    assert_eq!(names()[4..], ["shard-2026h2.key", "shard-2027h1.key"]);
 }
 
 async fn a_key_that_is_made_later_becomes_known_beside_the_others(stores: Stores) {
@@ -129,9 +129,9 @@ async fn a_key_that_is_made_later_becomes_known_beside_the_others(stores: Stores
     let next = Keys::names("2027h2");
     let error = stores.database.check_keys(&folders.keys, &next).await.unwrap_err().to_string();
     assert!(error.contains("shard-2027h2.key"), "{error}");
-    folders.keys.make_shard("2027h2").unwrap();
+    folders.keys.make(&Keys::names("2027h2")).unwrap();
     stores.database.check_keys(&folders.keys, &next).await.unwrap();
-    assert_eq!(stores.database.known_keys().await.unwrap().len(), 6);
+    assert_eq!(stores.database.known_keys().await.unwrap().len(), 7);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn replicas_that_share_a_folder_and_begin_a_half_year_at_once_have_the_same_key(
                 .map(|_| {
                     scope.spawn(|| {
                         let keys = Keys::open(folder.path(), false).unwrap();
-                        keys.make_shard(half_year).unwrap();
+                        keys.make(&Keys::names(half_year)).unwrap();
                         keys.check_value(&format!("shard-{half_year}.key")).unwrap()
                     })
                 })
@@ -154,7 +154,7 @@ fn replicas_that_share_a_folder_and_begin_a_half_year_at_once_have_the_same_key(
         assert!(values.iter().all(|value| *value == values[0]));
     }
     let files = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(files, 3 + 4, "nothing half made is left");
+    assert_eq!(files, 4 + 4, "nothing half made is left");
 }
 
 async fn of_two_replicas_that_begin_with_keys_of_their_own_only_one_is_accepted(stores: Stores) {

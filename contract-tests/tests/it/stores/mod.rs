@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod audit;
 mod batches;
+mod checkpoints;
 mod dossier_list;
 mod dossiers;
 mod idempotency;
@@ -184,7 +185,7 @@ impl Stores {
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new("test".into(), Arc::clone(&keys), Arc::new(SystemClock)));
         for half_year in recorder.half_years() {
-            keys.make_shard(&half_year).unwrap();
+            keys.make(&Keys::names(&half_year)).unwrap();
         }
         Self {
             access: lienthong::access::store::open(&database),

@@ -175,6 +175,8 @@ async fn look_ups_that_nobody_waits_for_any_more_take_no_room_and_too_many_that_
         }
     }
     let wanted = ask(12_000).await;
+    super::eventually("all have asked", async || wanted.iter().filter(|asker| asker.is_finished()).count() >= 2_000)
+        .await;
     held.iter().for_each(|_| go.send(()).unwrap());
     for reader in held {
         reader.await.unwrap().unwrap();

@@ -1,0 +1,234 @@
+//! What is signed of the audit log: every head is that of its records and follows from the one before; nothing that was
+//! changed, removed or put back is signed.
+
+use std::sync::Arc;
+
+use lienthong::audit::log::{Checkpoint, Note, verify_consistency, verify_inclusion};
+use lienthong::audit::memory::Memory;
+use lienthong::audit::publish::Publisher;
+use lienthong::audit::read;
+use lienthong::audit::signer::Signer;
+use lienthong::audit::{Draft, Kind, Outcome, SealedRecord};
+use lienthong::replicas::Leadership;
+use lienthong::storage::keys::Keys;
+use lienthong::storage::{Database, StoreError};
+use lienthong_domain::time::SystemClock;
+use uuid::Uuid;
+
+use super::{Stores, on_both_engines, only_on_postgres};
+
+/// Whoever signs, with keys and memory in a folder of this name.
+fn publisher(stores: &Stores, folder: &str) -> Publisher {
+    let folder = stores.folder.path().join(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let keys = Keys::open(&stores.folder.path().join("keys"), false).unwrap();
+    let signer = Arc::new(Signer::open(&keys).unwrap());
+    Publisher::new(Arc::clone(&stores.audit), signer, Arc::new(Memory::new(&folder)), Arc::new(SystemClock))
+}
+
+fn shard(stores: &Stores) -> String {
+    format!("test/audit/{}", stores.recorder.half_years()[0])
+}
+
+/// Some records, with their places.
+async fn grow(stores: &Stores, leadership: Leadership, count: usize) -> Vec<SealedRecord> {
+    let draft = Draft::new(Kind::Accept, "test", Outcome::decided("accepted"));
+    let records: Vec<_> = (0..count).map(|_| stores.recorder.seal(&draft).unwrap()).collect();
+    let appends = records.iter().map(|record| stores.audit.append_always(record.clone()));
+    futures::future::join_all(appends).await.into_iter().for_each(|result| result.unwrap());
+    while stores.audit.place(leadership, 1000).await.unwrap() > 0 {}
+    records
+}
+
+async fn newest(stores: &Stores) -> Option<(Note, Checkpoint)> {
+    let signed = stores.audit.signed(&shard(stores)).await.unwrap()?;
+    let note = Note::parse(&signed.note).unwrap();
+    let checkpoint = Checkpoint::parse(note.text()).unwrap();
+    assert_eq!((signed.size, &checkpoint.origin), (checkpoint.size, &shard(stores)));
+    Some((note, checkpoint))
+}
+
+async fn size(stores: &Stores) -> u64 {
+    stores.audit.signed(&shard(stores)).await.unwrap().map_or(0, |signed| signed.size)
+}
+
+async fn every_head_is_signed_and_every_record_has_its_proof(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    let mut before: Option<Checkpoint> = None;
+    for count in [1, 1, 253, 1, 1, 255, 300, 700] {
+        grow(&stores, leadership, count).await;
+        publisher.turn(leadership).await.unwrap();
+        let (note, checkpoint) = newest(&stores).await.unwrap();
+        let key = publisher.signer.verifier(&shard(&stores)).unwrap();
+        assert_eq!(note.verify(&[key]).unwrap().len(), 1);
+        assert_eq!(checkpoint.size, before.as_ref().map_or(0, |before| before.size) + count as u64);
+        if let Some(before) = &before {
+            let path = read::consistency(&*stores.audit, &shard(&stores), before.size, checkpoint.size).await.unwrap();
+            let (old, new) = ((before.size, &before.root), (checkpoint.size, &checkpoint.root));
+            assert_eq!(verify_consistency(old, new, &path), Ok(()));
+        }
+        before = Some(checkpoint);
+    }
+    let Checkpoint { size, root, .. } = before.unwrap();
+    assert_eq!(size, 1512);
+    for record in stores.audit.records(&shard(&stores), 0, 5000).await.unwrap() {
+        let path = read::inclusion(&*stores.audit, &shard(&stores), record.index, size).await.unwrap();
+        assert_eq!(verify_inclusion(&record.leaf_hash, record.index, size, &path, &root), Ok(()));
+    }
+    let signed = stores.count("SELECT count(*) FROM audit_checkpoint").await;
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(stores.count("SELECT count(*) FROM audit_checkpoint").await, signed, "nothing new is not signed again");
+}
+
+async fn a_record_is_found_by_its_id_before_and_after_its_zone_was_made(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    let mut records = grow(&stores, leadership, 600).await;
+    publisher.turn(leadership).await.unwrap();
+    records.extend(grow(&stores, leadership, 600).await);
+    for record in records.iter().step_by(97) {
+        let (found_in, found) = read::find(&*stores.audit, record.id).await.unwrap().unwrap();
+        assert_eq!((found_in, &found.bytes), (shard(&stores), &record.bytes));
+        let proof = read::prove(&*stores.audit, &shard(&stores), found.clone()).await.unwrap();
+        assert_eq!(proof.is_some(), found.index < 600, "what is not signed has no proof");
+    }
+    assert_eq!(read::find(&*stores.audit, Uuid::now_v7()).await.unwrap(), None);
+    assert_eq!(stores.count("SELECT count(*) FROM audit_zone").await, 2);
+}
+
+/// Changes the database behind everybody's back.
+async fn tamper(stores: &Stores, sql: &'static str) {
+    match &stores.database {
+        Database::Sqlite(database) => {
+            let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
+                Ok(transaction.connection.execute_batch(sql)?)
+            };
+            database.writer.write(work).await.unwrap();
+        }
+        Database::Postgres(_) => stores.place.outsider().await.batch_execute(sql).await.unwrap(),
+    }
+}
+
+/// What happens to a log of 700 records, 600 of them signed, is not signed.
+async fn is_not_signed(stores: &Stores, publisher: &Publisher, sql: &'static str) {
+    let leadership = stores.lead().await;
+    grow(stores, leadership, 600).await;
+    publisher.turn(leadership).await.unwrap();
+    grow(stores, leadership, 100).await;
+    tamper(stores, sql).await;
+    publisher.turn(leadership).await.unwrap();
+    assert!(size(stores).await <= 600, "{sql}");
+    // Later records do not hide it.
+    grow(stores, leadership, 300).await;
+    let again = self::publisher(stores, "memory");
+    again.turn(leadership).await.unwrap();
+    assert!(size(stores).await <= 600, "{sql}");
+}
+
+macro_rules! tampered {
+    ($($name:ident: $sql:expr;)+) => {
+        $(async fn $name(stores: Stores) {
+            let publisher = publisher(&stores, "memory");
+            is_not_signed(&stores, &publisher, $sql).await;
+        })+
+        on_both_engines!($($name),+);
+    };
+}
+
+mod changed {
+    use super::*;
+
+    tampered! {
+        a_new_record_that_was_changed: "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 650) WHERE idx = 651";
+        a_signed_record_of_the_last_tile_that_was_changed: "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 650) WHERE idx = 590";
+        a_leaf_hash_that_was_changed: "UPDATE audit_record SET leaf_hash = (SELECT leaf_hash FROM audit_record WHERE idx = 0) WHERE idx = 690";
+        a_record_changed_together_with_its_hash: "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 0), leaf_hash = (SELECT leaf_hash FROM audit_record WHERE idx = 0) WHERE idx = 690";
+        a_record_that_was_removed: "DELETE FROM audit_record WHERE idx = 620";
+        the_last_record_removed: "DELETE FROM audit_record WHERE idx = 699";
+        two_records_that_were_swapped: "UPDATE audit_record SET idx = -1 WHERE idx = 610; UPDATE audit_record SET idx = 610 WHERE idx = 611; UPDATE audit_record SET idx = 611 WHERE idx = -1";
+        a_tile_that_was_changed: "UPDATE audit_tile SET hashes = (SELECT leaf_hash FROM audit_record WHERE idx = 0)";
+        a_tile_that_was_removed: "DELETE FROM audit_tile";
+        a_checkpoint_that_was_changed: "UPDATE audit_checkpoint SET note = (SELECT record FROM audit_record WHERE idx = 0)";
+        a_checkpoint_whose_size_was_changed: "UPDATE audit_checkpoint SET size = 599";
+    }
+}
+
+async fn a_head_that_was_changed_is_not_signed(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    grow(&stores, leadership, 700).await;
+    let mut frontier = stores.audit.head(&shard(&stores)).await.unwrap().unwrap().to_bytes();
+    frontier[40] ^= 1;
+    match &stores.database {
+        Database::Sqlite(database) => {
+            let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
+                Ok(transaction.connection.execute("UPDATE audit_head SET frontier = ?1", [&frontier])?)
+            };
+            database.writer.write(work).await.unwrap();
+        }
+        Database::Postgres(_) => {
+            stores.place.outsider().await.execute("UPDATE audit_head SET frontier = $1", &[&frontier]).await.unwrap();
+        }
+    }
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, 0);
+}
+
+async fn a_database_that_was_put_back_is_recognised_by_what_was_signed_since(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    grow(&stores, leadership, 600).await;
+    publisher.turn(leadership).await.unwrap();
+    let old = size(&stores).await;
+    tamper(&stores, "CREATE TABLE old_record AS SELECT * FROM audit_record; CREATE TABLE old_head AS SELECT * FROM audit_head; \
+                     CREATE TABLE old_checkpoint AS SELECT * FROM audit_checkpoint; CREATE TABLE old_tile AS SELECT * FROM audit_tile").await;
+    grow(&stores, leadership, 50).await;
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, old + 50);
+    tamper(
+        &stores,
+        "DELETE FROM audit_record; INSERT INTO audit_record SELECT * FROM old_record; \
+                     DELETE FROM audit_head; INSERT INTO audit_head SELECT * FROM old_head; \
+                     DELETE FROM audit_checkpoint; INSERT INTO audit_checkpoint SELECT * FROM old_checkpoint; \
+                     DELETE FROM audit_tile; INSERT INTO audit_tile SELECT * FROM old_tile",
+    )
+    .await;
+    // Fewer records than were signed, and then as many and more, but others.
+    for count in [20, 30, 40] {
+        grow(&stores, leadership, count).await;
+        self::publisher(&stores, "memory").turn(leadership).await.unwrap();
+        assert_eq!(size(&stores).await, old);
+    }
+    // Without a memory outside of the database it cannot be known.
+    self::publisher(&stores, "another").turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, old + 90);
+}
+
+async fn of_two_that_sign_at_a_time_only_one_is_stored(stores: Stores) {
+    let leadership = stores.lead().await;
+    let publishers = [publisher(&stores, "one"), publisher(&stores, "two")];
+    for _ in 0..20 {
+        grow(&stores, leadership, 10).await;
+        let turns = futures::future::join_all(publishers.iter().map(|publisher| publisher.turn(leadership))).await;
+        assert!(turns.iter().all(|turn| matches!(turn, Ok(()) | Err(StoreError::NotApplicable))), "{turns:?}");
+        assert!(turns.iter().any(Result::is_ok));
+    }
+    assert_eq!(size(&stores).await, 200);
+}
+
+async fn an_old_leader_signs_nothing(stores: Stores) {
+    let leadership = stores.lead().await;
+    grow(&stores, leadership, 10).await;
+    let old = Leadership { epoch: leadership.epoch - 1, ..leadership };
+    let publisher = publisher(&stores, "memory");
+    assert_eq!(publisher.turn(old).await, Err(StoreError::NotApplicable));
+    assert_eq!(size(&stores).await, 0);
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, 10);
+}
+
+on_both_engines!(
+    every_head_is_signed_and_every_record_has_its_proof,
+    a_record_is_found_by_its_id_before_and_after_its_zone_was_made,
+    a_head_that_was_changed_is_not_signed,
+    a_database_that_was_put_back_is_recognised_by_what_was_signed_since,
+    of_two_that_sign_at_a_time_only_one_is_stored,
+);
+only_on_postgres!(an_old_leader_signs_nothing);

@@ -1,0 +1,87 @@
+//! The log's checkpoints and hashes for everyone (C2SP tlog-tiles, below `/audit/<half-year>`): they tell nothing of what
+//! was recorded, and whoever keeps a checkpoint can show later that the log was changed.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::log::Tile;
+use super::store::{AuditStore, SignedHead};
+use crate::http::problem::{Code, Problem};
+
+/// What the routes stand on.
+pub struct PublicLog {
+    pub store: Arc<dyn AuditStore>,
+    /// All shards are called `<deployment>/audit/<half-year>`.
+    pub deployment: String,
+}
+
+const SECONDS: &str = "public, max-age=2";
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+pub fn routes(log: Arc<PublicLog>) -> Router {
+    Router::new()
+        .route("/audit/checkpoint", get(newest_checkpoint))
+        .route("/audit/{shard}/checkpoint", get(checkpoint))
+        .route("/audit/{shard}/tile/{level}/{*number}", get(tile))
+        .with_state(log)
+}
+
+impl PublicLog {
+    fn shard(&self, name: &str) -> String {
+        format!("{}/audit/{name}", self.deployment)
+    }
+
+    async fn signed(&self, shard: &str) -> Result<SignedHead, Problem> {
+        self.store.signed(shard).await?.ok_or_else(|| Problem::new(Code::RouteNotFound))
+    }
+}
+
+/// Of the shard that is being written.
+async fn newest_checkpoint(State(log): State<Arc<PublicLog>>) -> Result<Response, Problem> {
+    for shard in log.store.shards().await?.iter().rev() {
+        if let Some(signed) = log.store.signed(shard).await? {
+            return Ok(text(signed.note));
+        }
+    }
+    Err(Problem::new(Code::RouteNotFound))
+}
+
+async fn checkpoint(State(log): State<Arc<PublicLog>>, Path(shard): Path<String>) -> Result<Response, Problem> {
+    Ok(text(log.signed(&log.shard(&shard)).await?.note))
+}
+
+async fn tile(
+    State(log): State<Arc<PublicLog>>,
+    Path((shard, level, number)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
+    let not_found = || Problem::new(Code::RouteNotFound);
+    // Bundles of entries tell what was recorded: those are for auditors.
+    let asked = Tile::parse(&level, &number).filter(|_| level != "entries").ok_or_else(not_found)?;
+    let shard = log.shard(&shard);
+    let signed = log.signed(&shard).await?;
+    let served = Tile::of_tree(asked.level, asked.number, signed.size).filter(|tile| tile.width >= asked.width);
+    served.ok_or_else(not_found)?;
+    let hashes = log.store.tile(&shard, asked).await?;
+    if hashes.len() != asked.width {
+        return Err(not_found());
+    }
+    Ok(served_as(hashes.concat(), "application/octet-stream", FOR_EVER))
+}
+
+fn text(note: Vec<u8>) -> Response {
+    served_as(note, "text/plain; charset=utf-8", SECONDS)
+}
+
+fn served_as(body: Vec<u8>, kind: &'static str, kept: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static(kept)),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    (headers, body).into_response()
+}

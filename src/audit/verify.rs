@@ -1,0 +1,385 @@
+//! Verifies a log from its first record on: each record is hashed from its bytes, the tree of these hashes is compared with
+//! every checkpoint that was signed, with the tiles, with the head, and with checkpoints that others have kept. Reads once,
+//! in order, in bounded memory. The verdict names the first record that is not as it was signed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, fold, leaf_hash};
+use super::store::{LogReader, PlacedRecord, SignedHead};
+use crate::storage::StoreError;
+
+/// Records, and checkpoints, that are read at a time.
+const PAGE: usize = 32 * TILE_HASHES;
+
+/// What is known from elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The log's keys. A shard without one is verified by none.
+    pub keys: Vec<VerifierKey>,
+    /// Checkpoints that others have kept. Only by these can it be known whether the whole log was put back.
+    pub outside: Vec<Note>,
+}
+
+/// What was found of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    pub shard: String,
+    /// Records that were read.
+    pub records: u64,
+    /// So many from the first on are those that were signed.
+    pub proved: u64,
+    /// Checkpoints of the log that fit.
+    pub checkpoints: u64,
+    /// Sizes of checkpoints that others have kept, and that fit.
+    pub outside: Vec<u64>,
+    pub wrong: Option<Wrong>,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The first record that is wrong; if that cannot be told so exactly, the first that is not proved to be right.
+    pub record: u64,
+    pub is_exact: bool,
+    pub what: String,
+}
+
+impl Wrong {
+    fn exactly(record: u64, what: impl Into<String>) -> Self {
+        Self { record, is_exact: true, what: what.into() }
+    }
+
+    fn from(record: u64, what: impl Into<String>) -> Self {
+        Self { record, is_exact: false, what: what.into() }
+    }
+}
+
+/// Verifies a shard. `progress` is told how many records were read.
+pub async fn verify(
+    log: &dyn LogReader,
+    shard: &str,
+    trust: &Trust,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<Verdict, StoreError> {
+    let mut known = KnownRoots::new(shard, trust);
+    let mut check = Check::new(shard);
+    progress(0);
+    loop {
+        // A running gateway goes on meanwhile. What it had signed and placed before the records are read must be there.
+        let (signed, head) = (log.signed(shard).await?, log.head(shard).await?);
+        (check, known) = read_to_the_end(log, check, known, progress).await?;
+        if check.verdict.wrong.is_some() {
+            break;
+        }
+        let size = check.edge.size();
+        if let Some(beyond) = known.outside.pop_front() {
+            check.is_cut_off(beyond.root.map(|_| beyond.size), "kept elsewhere");
+        } else if let Some(signed) = signed.filter(|signed| signed.size > size) {
+            check.is_cut_off(Ok(signed.size), "of the log");
+        } else if head.as_ref().is_some_and(|head| head.size() < size) {
+            // It has grown since; if not even the head of now has them, they are not its.
+            let now = log.head(shard).await?;
+            if now.as_ref().is_some_and(|now| now.size() >= size) {
+                continue;
+            }
+            check.finish(log, now).await?;
+        } else {
+            check.finish(log, head).await?;
+        }
+        break;
+    }
+    check.narrow(log).await?;
+    Ok(check.verdict)
+}
+
+async fn read_to_the_end(
+    log: &dyn LogReader,
+    mut check: Check,
+    mut known: KnownRoots,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<(Check, KnownRoots), StoreError> {
+    let mut page = log.records(&check.verdict.shard, check.edge.size(), PAGE).await?;
+    while !page.is_empty() && check.verdict.wrong.is_none() {
+        let next = page.last().map_or(0, |last| last.index + 1);
+        known.read_up_to(log, next).await?;
+        let shard = check.verdict.shard.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            check.meet(&mut known);
+            page.iter().for_each(|record| check.take(record, &mut known));
+            (check, known)
+        });
+        let (read, done) = tokio::join!(log.records(&shard, next, PAGE), work);
+        page = read?;
+        (check, known) = done.map_err(StoreError::failed)?;
+        check.compare_tiles(log).await?;
+        progress(check.edge.size());
+    }
+    Ok((check, known))
+}
+
+/// A size and the root that the tree had, by whom it was said.
+#[derive(Debug, Clone)]
+struct KnownRoot {
+    size: u64,
+    /// What is wrong with the checkpoint itself.
+    root: Result<Hash, String>,
+    is_outside: bool,
+}
+
+/// Checkpoints in the order of their sizes: the log's own as they are read, and those that others have kept.
+struct KnownRoots {
+    shard: String,
+    keys: Arc<Vec<VerifierKey>>,
+    outside: VecDeque<KnownRoot>,
+    own: VecDeque<KnownRoot>,
+    /// Where the next of the log's own are read from; `None` when all were.
+    next: Option<u64>,
+}
+
+impl KnownRoots {
+    fn new(shard: &str, trust: &Trust) -> Self {
+        let keys = Arc::new(trust.keys.clone());
+        let of_shard = |note: &&Note| Checkpoint::parse(note.text()).is_ok_and(|found| found.origin == shard);
+        let mut outside: Vec<KnownRoot> =
+            trust.outside.iter().filter(of_shard).map(|note| known_root(shard, &keys, note, None)).collect();
+        outside.sort_by_key(|known| known.size);
+        Self { shard: shard.to_owned(), keys, outside: outside.into(), own: VecDeque::new(), next: Some(0) }
+    }
+
+    /// Reads the log's own checkpoints of this size and less.
+    async fn read_up_to(&mut self, log: &dyn LogReader, size: u64) -> Result<(), StoreError> {
+        while let Some(from) = self.next.filter(|from| *from <= size) {
+            let page = log.checkpoints(&self.shard, from, PAGE).await?;
+            self.next = page.last().filter(|_| page.len() == PAGE).map(|last| last.size + 1);
+            let read = page.iter().map(|signed| match Note::parse(&signed.note) {
+                Ok(note) => known_root(&self.shard, &self.keys, &note, Some(signed)),
+                Err(error) => KnownRoot { size: signed.size, root: Err(error.to_string()), is_outside: false },
+            });
+            self.own.extend(read);
+        }
+        Ok(())
+    }
+
+    /// Those of this size and less.
+    fn take(&mut self, size: u64) -> Option<KnownRoot> {
+        let is_due =
+            |known: &VecDeque<KnownRoot>| known.front().filter(|known| known.size <= size).map(|known| known.size);
+        match (is_due(&self.outside), is_due(&self.own)) {
+            (Some(outside), own) if own.is_none_or(|own| outside <= own) => self.outside.pop_front(),
+            (_, Some(_)) => self.own.pop_front(),
+            _ => None,
+        }
+    }
+}
+
+fn known_root(shard: &str, keys: &[VerifierKey], note: &Note, row: Option<&SignedHead>) -> KnownRoot {
+    let parsed = Checkpoint::parse(note.text()).map_err(|error| error.to_string());
+    let size = row.map(|row| row.size).or(parsed.as_ref().ok().map(|found| found.size)).unwrap_or(0);
+    let of_log: Vec<VerifierKey> = keys.iter().filter(|key| key.name() == shard).cloned().collect();
+    let root = parsed.and_then(|found| {
+        if found.origin != shard || found.size != size {
+            return Err(format!("it is that of {} records of {}", found.size, found.origin));
+        }
+        note.verify(&of_log).map_err(|error| error.to_string())?;
+        Ok(found.root)
+    });
+    KnownRoot { size, root, is_outside: row.is_none() }
+}
+
+/// A tree as it is rebuilt.
+struct Check {
+    edge: Edge,
+    /// The tree of the stored hashes, from the first record on whose hash is another one.
+    by_stored_hashes: Option<Edge>,
+    first_other: Option<u64>,
+    /// Tiles above the leaves that are to be compared.
+    full: Vec<(Tile, Vec<Hash>)>,
+    verdict: Verdict,
+}
+
+impl Check {
+    fn new(shard: &str) -> Self {
+        Self {
+            edge: Edge::default(),
+            by_stored_hashes: None,
+            first_other: None,
+            full: Vec::new(),
+            verdict: Verdict { shard: shard.to_owned(), ..Verdict::default() },
+        }
+    }
+
+    fn take(&mut self, record: &PlacedRecord, known: &mut KnownRoots) {
+        if self.verdict.wrong.is_some() {
+            return;
+        }
+        let index = self.edge.size();
+        self.verdict.records = index + 1;
+        if record.index != index {
+            self.verdict.records = index;
+            self.verdict.wrong = Some(self.perhaps_before(Wrong::exactly(index, "it is missing")));
+            return;
+        }
+        let hash = leaf_hash(&record.bytes);
+        if hash != record.leaf_hash && self.first_other.is_none() {
+            self.first_other = Some(index);
+            self.by_stored_hashes = Some(self.edge.clone());
+        }
+        if let Some(edge) = &mut self.by_stored_hashes {
+            edge.append(record.leaf_hash, |_, _| {});
+        }
+        let full = &mut self.full;
+        self.edge.append(hash, |tile, hashes| {
+            if tile.level > 0 {
+                full.push((tile, hashes.to_vec()));
+            }
+        });
+        self.meet(known);
+    }
+
+    /// Compares the tree with what is known of it at its size.
+    fn meet(&mut self, known: &mut KnownRoots) {
+        let size = self.edge.size();
+        while self.verdict.wrong.is_none() {
+            let Some(known) = known.take(size) else { return };
+            let whose = if known.is_outside { "kept elsewhere" } else { "of the log" };
+            let is_met = known.size == size;
+            match known.root {
+                Err(why) => {
+                    let what = format!("the checkpoint of {} records {whose} is not to be believed: {why}", known.size);
+                    self.verdict.wrong = Some(Wrong::from(self.verdict.proved, what));
+                }
+                Ok(root) if is_met && root == self.edge.root() => self.is_proved(known.is_outside),
+                Ok(root) => self.verdict.wrong = Some(self.explain(&root, known.is_outside)),
+            }
+        }
+    }
+
+    fn is_proved(&mut self, is_outside: bool) {
+        self.verdict.proved = self.edge.size();
+        if is_outside {
+            self.verdict.outside.push(self.edge.size());
+        } else {
+            self.verdict.checkpoints += 1;
+        }
+        // The records are those that were signed, and yet a stored hash says another thing.
+        if let Some(index) = self.first_other {
+            self.verdict.wrong =
+                Some(Wrong::exactly(index, "its stored hash was changed; the record itself is as it was signed"));
+        }
+    }
+
+    fn explain(&self, root: &Hash, is_outside: bool) -> Wrong {
+        let size = self.edge.size();
+        let stored = self.by_stored_hashes.as_ref().filter(|edge| edge.size() == size).map(Edge::root);
+        match (self.first_other, stored) {
+            (Some(index), Some(stored)) if stored == *root => {
+                Wrong::exactly(index, "it was changed: it is not the one that was hashed and signed")
+            }
+            _ if is_outside => {
+                // Whoever signs could have signed all of this anew: only what others have kept still stands.
+                let stands = self.verdict.outside.last().copied().unwrap_or(0);
+                let what =
+                    format!("this is another log than the one whose checkpoint of {size} records was kept elsewhere");
+                Wrong::from(stands, what)
+            }
+            _ => Wrong::from(self.verdict.proved, format!("the first {size} records are not those that were signed")),
+        }
+    }
+
+    /// What is found at a record, unless something before it, which no checkpoint has proved yet, was found wrong too.
+    fn perhaps_before(&self, wrong: Wrong) -> Wrong {
+        match self.first_other {
+            Some(index) => Wrong::exactly(index, "it was changed: it is not the one that was hashed"),
+            None => wrong,
+        }
+    }
+
+    async fn compare_tiles(&mut self, log: &dyn LogReader) -> Result<(), StoreError> {
+        for (tile, hashes) in std::mem::take(&mut self.full) {
+            if self.verdict.wrong.is_none() {
+                self.compare(log, tile, &hashes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare(&mut self, log: &dyn LogReader, tile: Tile, hashes: &[Hash]) -> Result<(), StoreError> {
+        let stored = log.tile(&self.verdict.shard, tile).await?;
+        let (start, each) = (tile.leaves().start, 1_u64 << (8 * tile.level));
+        // A tile is stored when its records are signed: what is not there yet is not missing.
+        let signed = (self.verdict.proved.saturating_sub(start) / each).min(hashes.len() as u64);
+        let differs = stored.iter().zip(hashes).position(|(stored, hash)| stored != hash);
+        let differs = differs.or(((stored.len() as u64) < signed).then_some(stored.len()));
+        if let Some(at) = differs {
+            let record = start + at as u64 * each;
+            // The records below are proved by a checkpoint: the tile is wrong, and not they.
+            let what = format!("{tile} is not that of its records");
+            self.verdict.wrong = Some(match record + each <= self.verdict.proved {
+                true => Wrong::exactly(record, format!("{what}; the records themselves are as they were signed")),
+                false => Wrong::from(record, what),
+            });
+        }
+        Ok(())
+    }
+
+    /// More was signed than is there.
+    fn is_cut_off(&mut self, beyond: Result<u64, String>, whose: &str) {
+        let size = self.edge.size();
+        let wrong = match beyond {
+            Ok(beyond) => self.perhaps_before(Wrong::exactly(
+                size,
+                format!("it and all after it are missing: a checkpoint {whose} is of {beyond} records"),
+            )),
+            Err(why) => Wrong::from(self.verdict.proved, format!("a checkpoint {whose} is not to be believed: {why}")),
+        };
+        self.verdict.wrong = Some(wrong);
+    }
+
+    /// After the last record: what no checkpoint covers, the tiles that are not full, and the head.
+    async fn finish(&mut self, log: &dyn LogReader, head: Option<Frontier>) -> Result<(), StoreError> {
+        let size = self.edge.size();
+        if let Some(index) = self.first_other {
+            self.verdict.wrong =
+                Some(Wrong::exactly(index, "it is not the one that was hashed; no checkpoint covers it yet"));
+        }
+        let partial: Vec<_> = self.edge.partial().map(|(tile, hashes)| (tile, hashes.to_vec())).collect();
+        for (tile, hashes) in partial.into_iter().filter(|(tile, _)| tile.level > 0) {
+            if self.verdict.wrong.is_none() {
+                self.compare(log, tile, &hashes).await?;
+            }
+        }
+        if self.verdict.wrong.is_none() && head.as_ref() != Some(&self.edge.frontier()) {
+            self.verdict.wrong = Some(match head.map_or(0, |head| head.size()) {
+                of if of > size => Wrong::exactly(size, format!("it is missing: the head is of {of} records")),
+                _ => Wrong::from(self.verdict.proved, "the head is not that of the records"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Where the first record must be looked for, told by the tiles if they were not changed too.
+    async fn narrow(&mut self, log: &dyn LogReader) -> Result<(), StoreError> {
+        let Some(wrong) = self.verdict.wrong.as_ref().filter(|wrong| !wrong.is_exact) else { return Ok(()) };
+        let (from, to) = (wrong.record / TILE_HASHES as u64, self.edge.size() / TILE_HASHES as u64);
+        for number in from..to {
+            let start = number * TILE_HASHES as u64;
+            let records = log.records(&self.verdict.shard, start, TILE_HASHES).await?;
+            let mut edge = Edge::default();
+            let mut root = None;
+            records
+                .iter()
+                .for_each(|record| edge.append(leaf_hash(&record.bytes), |_, hashes| root = root.or(fold(hashes))));
+            let above = Tile { level: 1, number: number / TILE_HASHES as u64, width: TILE_HASHES };
+            let at = usize::try_from(number % TILE_HASHES as u64).unwrap_or(usize::MAX);
+            let stored = log.tile(&self.verdict.shard, above).await?;
+            if stored.get(at).is_some_and(|stored| Some(*stored) != root) {
+                if let Some(wrong) = &mut self.verdict.wrong {
+                    wrong.record = wrong.record.max(start);
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+}

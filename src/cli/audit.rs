@@ -1,0 +1,255 @@
+//! `lienthong audit …`: what can be proved of the log, and to whom.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use lienthong_domain::time::{Clock, SystemClock, Timestamp};
+use uuid::Uuid;
+
+use super::Failure;
+use super::progress::{Line, grouped};
+use crate::audit::export::Folder;
+use crate::audit::log::{Checkpoint, Note, ProofFile, VerifierKey, verify_inclusion};
+use crate::audit::store::LogReader;
+use crate::audit::verify::{self, Trust, Verdict};
+use crate::audit::{leaf_hash, read};
+use crate::config::Loaded;
+use crate::wiring::Stores;
+
+/// No proof file is longer.
+const MOST_FILE_BYTES: u64 = 1 << 20;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// In các khóa công khai để người khác kiểm nhật ký / Print the public keys by which others verify the log
+    Key,
+    /// Kiểm toàn bộ nhật ký: trong cơ sở dữ liệu của cấu hình, hoặc trong một thư mục đã xuất / Verify the whole log: in the
+    /// configured database, or in a folder that was exported
+    ///
+    /// Kết thúc với 0: đúng; 1: sai, nêu bản ghi sai đầu tiên; 2: không đọc được. / Ends with 0: verified; 1: wrong, with the
+    /// first wrong record; 2: cannot be read.
+    Verify {
+        /// Thư mục do `audit export` viết / A folder that `audit export` wrote
+        #[arg(long)]
+        folder: Option<PathBuf>,
+        /// Khóa của nhật ký; không có thì dùng khóa của chính nơi được kiểm / The log's key; without it, that of what is verified
+        #[arg(long = "key")]
+        keys: Vec<String>,
+        /// Đỉnh đã ký mà người khác đã giữ lại / A checkpoint that somebody else has kept
+        #[arg(long = "checkpoint")]
+        outside: Vec<PathBuf>,
+    },
+    /// Xuất những gì đã ký ra một thư mục mới / Export what was signed to a new folder
+    Export { folder: PathBuf },
+    /// Viết chứng cứ của một bản ghi vào tệp / Write the proof of one record to a file
+    Prove {
+        /// Mã bản ghi / The record's id
+        id: Uuid,
+        /// Tệp để viết; không có thì in ra / The file to write; without it, it is printed
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
+    /// Kiểm một tệp chứng cứ; không cần cơ sở dữ liệu hay cấu hình / Verify a proof file; needs no database, no configuration
+    VerifyProof {
+        file: PathBuf,
+        /// Khóa của nhật ký, như `lienthong audit key` in ra; có thể lặp lại / The log's key as `lienthong audit key` prints it
+        #[arg(long = "key", required = true)]
+        keys: Vec<String>,
+    },
+}
+
+pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Key => key(&stores(&load()?).await?).await,
+        Command::Verify { folder, keys, outside } => {
+            let trust = Trust { keys: read_keys(keys)?, outside: read_checkpoints(outside)? };
+            match folder {
+                Some(folder) => {
+                    let folder = Folder::new(folder);
+                    let own = folder.keys().map_err(|error| Failure::Unreadable(error.to_string()))?;
+                    verify(&folder, trust, own).await
+                }
+                None => {
+                    let stores = stores(&load()?).await?;
+                    let own = own_keys(&stores).await?;
+                    verify(&*stores.audit, trust, own).await
+                }
+            }
+        }
+        Command::Export { folder } => export(&stores(&load()?).await?, folder).await,
+        Command::Prove { id, file } => prove(&stores(&load()?).await?, *id, file.as_deref()).await,
+        Command::VerifyProof { file, keys } => verify_proof(file, keys),
+    }
+}
+
+async fn stores(loaded: &Loaded) -> anyhow::Result<Stores> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Stores::open_existing(&loaded.settings, &clock).await
+}
+
+async fn own_keys(stores: &Stores) -> Result<Vec<VerifierKey>, Failure> {
+    let signer = stores.signer()?;
+    let shards = stores.audit.shards().await?;
+    Ok(shards.iter().map(|shard| signer.verifier(shard)).collect::<Result<_, _>>()?)
+}
+
+async fn key(stores: &Stores) -> Result<(), Failure> {
+    own_keys(stores).await?.iter().for_each(|key| println!("{key}"));
+    Ok(())
+}
+
+fn read_keys(keys: &[String]) -> Result<Vec<VerifierKey>, Failure> {
+    let keys = keys.iter().map(|key| VerifierKey::parse(key)).collect::<Result<_, _>>();
+    keys.map_err(|error| Failure::Unreadable(format!("--key: {error}")))
+}
+
+fn read_checkpoints(files: &[PathBuf]) -> Result<Vec<Note>, Failure> {
+    let read = |file: &PathBuf| -> anyhow::Result<Note> {
+        let note = Note::parse(&read_file(file)?)?;
+        Checkpoint::parse(note.text())?;
+        Ok(note)
+    };
+    let read = |file| read(file).map_err(|error| Failure::Unreadable(format!("{}: {error:#}", file.display())));
+    files.iter().map(read).collect()
+}
+
+async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) -> Result<(), Failure> {
+    let is_own_word = trust.keys.is_empty();
+    if is_own_word {
+        trust.keys = own;
+    }
+    let shards = log.shards().await.map_err(|error| Failure::Unreadable(error.to_string()))?;
+    let origin = |note: &Note| Checkpoint::parse(note.text()).map(|found| found.origin).unwrap_or_default();
+    let mut wrong = Vec::new();
+    for origin in trust.outside.iter().map(origin).filter(|origin| !shards.contains(origin)) {
+        wrong.push(format!(
+            "{origin}: thiếu cả nhật ký này / this whole log is missing, and a checkpoint of it was kept"
+        ));
+    }
+    let mut line = Line::new("bản ghi / records");
+    for shard in &shards {
+        let verdict =
+            verify::verify(log, shard, &trust, &mut |records| show(&mut line, "kiểm / verifying", records)).await;
+        line.end();
+        let verdict = verdict.map_err(|error| Failure::Unreadable(error.to_string()))?;
+        print(&verdict);
+        if let Some(found) = verdict.wrong {
+            let place = if found.is_exact { "bản ghi / record" } else { "từ bản ghi / from record" };
+            wrong.push(format!("{shard}: {place} {}: {}", found.record, found.what));
+        }
+    }
+    if trust.outside.is_empty() {
+        println!(
+            "\nKhông có đỉnh nào do người khác giữ (--checkpoint): không biết được cả nhật ký có bị lùi về trước hay không.\n\
+             No checkpoint that somebody else kept was given: whether the whole log was put back cannot be known."
+        );
+    }
+    if is_own_word {
+        println!(
+            "\nKhóa là khóa đi kèm nhật ký (--key không có): hãy so với khóa mà tỉnh đã công bố.\n\
+             The keys are those that came with the log: compare them with those that the province has published."
+        );
+    }
+    match wrong.is_empty() {
+        true => {
+            println!("\nĐÚNG / VERIFIED");
+            Ok(())
+        }
+        false => Err(Failure::NotVerified(wrong.join("\n"))),
+    }
+}
+
+fn show(line: &mut Line, verb: &str, records: u64) {
+    line.show(verb, records, |rate| format!("{}  {}/s", grouped(records), grouped(rate as u64)));
+}
+
+fn print(verdict: &Verdict) {
+    let Verdict { shard, records, proved, checkpoints, outside, .. } = verdict;
+    println!("{shard}");
+    println!("  bản ghi đã đọc / records read          {}", grouped(*records));
+    println!("  đã ký và đúng / signed, and as signed  {}", grouped(*proved));
+    println!("  đỉnh đã ký / checkpoints               {}", grouped(*checkpoints));
+    if !outside.is_empty() {
+        let sizes: Vec<String> = outside.iter().map(|size| grouped(*size)).collect();
+        println!("  do người khác giữ / kept elsewhere     {}", sizes.join("; "));
+    }
+}
+
+async fn export(stores: &Stores, path: &Path) -> Result<(), Failure> {
+    let folder = Folder::new(path);
+    let mut line = Line::new("bản ghi / records");
+    let keys = own_keys(stores).await?;
+    folder.write_keys(&keys)?;
+    for shard in stores.audit.shards().await? {
+        let records =
+            folder.write(&*stores.audit, &shard, &mut |records| show(&mut line, "xuất / exporting", records)).await;
+        line.end();
+        println!("{shard}: {} bản ghi / records", grouped(records?));
+    }
+    println!("{}: xem / see README.txt", path.display());
+    Ok(())
+}
+
+async fn prove(stores: &Stores, id: Uuid, file: Option<&Path>) -> Result<(), Failure> {
+    let audit = &*stores.audit;
+    let Some((shard, record)) = read::find(audit, id).await? else {
+        return Err(anyhow::anyhow!("không có bản ghi {id} / there is no record {id} with a place in the log").into());
+    };
+    let Some(proof) = read::prove(audit, &shard, record).await? else {
+        let what =
+            "bản ghi này chưa được ký; cổng ký khi đang chạy / this record is not signed yet: a running gateway signs";
+        return Err(anyhow::anyhow!(what).into());
+    };
+    match file {
+        None => print!("{proof}"),
+        Some(file) => {
+            std::fs::write(file, proof.to_string()).with_context(|| file.display().to_string())?;
+            println!("{}: {shard} #{}", file.display(), proof.index);
+        }
+    }
+    Ok(())
+}
+
+fn verify_proof(file: &Path, keys: &[String]) -> Result<(), Failure> {
+    let keys = read_keys(keys)?;
+    let unreadable = |error: anyhow::Error| Failure::Unreadable(format!("{}: {error:#}", file.display()));
+    let proof = read_file(file).map_err(unreadable)?;
+    let proof = ProofFile::parse(&proof).map_err(|error| unreadable(error.into()))?;
+    let wrong = |why: String| Failure::NotVerified(format!("{}: {why}", file.display()));
+    let signed_by = proof.checkpoint.verify(&keys).map_err(|error| wrong(error.to_string()))?;
+    let checkpoint = Checkpoint::parse(proof.checkpoint.text()).map_err(|error| unreadable(error.into()))?;
+    if !signed_by.iter().any(|(key, _)| key.name() == checkpoint.origin) {
+        return Err(wrong(format!("it is not signed by {}, whose log it is", checkpoint.origin)));
+    }
+    let Some(record) = &proof.extra else {
+        return Err(Failure::Unreadable(format!("{}: the record is not in it (line `extra`)", file.display())));
+    };
+    let Checkpoint { origin, size, root } = &checkpoint;
+    verify_inclusion(&leaf_hash(record), proof.index, *size, &proof.path, root)
+        .map_err(|error| wrong(error.to_string()))?;
+    println!("ĐÚNG / VERIFIED: {origin}, bản ghi / record {} trong / of {size}", proof.index);
+    for (key, time) in signed_by {
+        let when =
+            time.map(|time| Timestamp::from_micros(i64::try_from(time).unwrap_or(i64::MAX / 1_000_000) * 1_000_000));
+        let when = when.map(|when| format!(" lúc / at {when}")).unwrap_or_default();
+        println!("ký bởi / signed by {}{when}", key.name());
+    }
+    println!(
+        "Chứng minh bản ghi dưới đây có trong nhật ký đã ký đó; không chứng minh thời điểm, trừ khi có bên khác ký kèm giờ.\n\
+         Proves that the record below stands in the log that was signed; not when, unless somebody else signed with a time."
+    );
+    println!("{}", String::from_utf8_lossy(record));
+    Ok(())
+}
+
+fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_FILE_BYTES {
+        bail!("no proof file is longer than 1 MiB");
+    }
+    Ok(bytes)
+}
