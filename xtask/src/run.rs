@@ -26,7 +26,7 @@ const PROOFS: &[(&str, &str)] = &[
 ];
 
 /// The benchmarks and their programs.
-const BENCHMARKS: &[(&str, &str)] = &[("http", "bench"), ("storage", "bench_storage")];
+const BENCHMARKS: &[(&str, &str)] = &[("http", "bench"), ("storage", "bench_storage"), ("audit", "bench_audit")];
 
 /// Unit and scenario tests, then what needs other people's tools.
 pub(crate) fn test() -> Result<()> {
