@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures::future::try_join_all;
 use lienthong::audit::export::Folder;
 use lienthong::audit::log::{Note, VerifierKey};
 use lienthong::audit::memory::Memory;
@@ -82,12 +83,14 @@ impl Insider {
     }
 
     async fn grow(&self, count: u64) -> Result<()> {
-        for n in 0..count {
+        let record = |n| {
             let outcome = Outcome { code: Some(format!("{n}")), ..Outcome::decided("accepted") };
             let code = format!("H15.50-{n}");
             let draft = Draft::new(Kind::Accept, "dossier.sync", outcome).client("one-stop", "H15.50").subject(&code);
-            self.store.append_always(self.recorder.seal(&draft)?).await?;
-        }
+            self.recorder.seal(&draft)
+        };
+        let records = (0..count).map(record).collect::<Result<Vec<_>, _>>()?;
+        try_join_all(records.into_iter().map(|record| self.store.append_always(record))).await?;
         Ok(self.publisher.turn(ALONE).await?)
     }
 }
