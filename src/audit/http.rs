@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::Recorder;
 use super::log::Tile;
 use super::store::{AuditStore, SignedHead};
 use crate::http::problem::{Code, Problem};
@@ -16,8 +17,7 @@ use crate::http::problem::{Code, Problem};
 /// What the routes stand on.
 pub struct PublicLog {
     pub store: Arc<dyn AuditStore>,
-    /// All shards are called `<deployment>/audit/<half-year>`.
-    pub deployment: String,
+    pub recorder: Arc<Recorder>,
 }
 
 const SECONDS: &str = "public, max-age=2";
@@ -32,8 +32,13 @@ pub fn routes(log: Arc<PublicLog>) -> Router {
 }
 
 impl PublicLog {
-    fn shard(&self, name: &str) -> String {
-        format!("{}/audit/{name}", self.deployment)
+    /// The shard of this name, as `2026h2`; nobody asks the database for anything else.
+    fn shard(&self, name: &str) -> Result<String, Problem> {
+        let is_half_year = match name.as_bytes() {
+            [year @ .., b'h', b'1' | b'2'] => year.len() == 4 && year.iter().all(u8::is_ascii_digit),
+            _ => false,
+        };
+        if is_half_year { Ok(self.recorder.shard(name)) } else { Err(Problem::new(Code::RouteNotFound)) }
     }
 
     async fn signed(&self, shard: &str) -> Result<SignedHead, Problem> {
@@ -41,10 +46,10 @@ impl PublicLog {
     }
 }
 
-/// Of the shard that is being written.
+/// Of the shard that is being written; at the beginning of a half-year, of the one before it.
 async fn newest_checkpoint(State(log): State<Arc<PublicLog>>) -> Result<Response, Problem> {
-    for shard in log.store.shards().await?.iter().rev() {
-        if let Some(signed) = log.store.signed(shard).await? {
+    for half_year in log.recorder.present_and_previous() {
+        if let Some(signed) = log.store.signed(&log.recorder.shard(&half_year)).await? {
             return Ok(text(signed.note));
         }
     }
@@ -52,7 +57,7 @@ async fn newest_checkpoint(State(log): State<Arc<PublicLog>>) -> Result<Response
 }
 
 async fn checkpoint(State(log): State<Arc<PublicLog>>, Path(shard): Path<String>) -> Result<Response, Problem> {
-    Ok(text(log.signed(&log.shard(&shard)).await?.note))
+    Ok(text(log.signed(&log.shard(&shard)?).await?.note))
 }
 
 async fn tile(
@@ -62,7 +67,7 @@ async fn tile(
     let not_found = || Problem::new(Code::RouteNotFound);
     // Bundles of entries tell what was recorded: those are for auditors.
     let asked = Tile::parse(&level, &number).filter(|_| level != "entries").ok_or_else(not_found)?;
-    let shard = log.shard(&shard);
+    let shard = log.shard(&shard)?;
     let signed = log.signed(&shard).await?;
     let served = Tile::of_tree(asked.level, asked.number, signed.size).filter(|tile| tile.width >= asked.width);
     served.ok_or_else(not_found)?;

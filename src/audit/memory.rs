@@ -30,7 +30,8 @@ impl Memory {
         let file = self.file(shard);
         let explain = |why: String| {
             StoreError::Failed(format!(
-                "{}: {why}. It tells what was signed last of the audit log; if it was damaged, remove it",
+                "{}: {why}. It tells what was signed last of the audit log; put the newest checkpoint that is known elsewhere \
+                 in its place (docs/operations/audit.md)",
                 file.display()
             ))
         };
@@ -47,16 +48,23 @@ impl Memory {
         Ok(Some(checkpoint))
     }
 
-    /// Remembers a checkpoint that is in the database.
-    pub fn remember(&self, checkpoint: &Checkpoint, note: &[u8]) -> Result<(), StoreError> {
+    /// Remembers a checkpoint, durably, before anyone is told of it; an older one than what is known changes nothing.
+    pub fn remember(&self, signer: &Signer, checkpoint: &Checkpoint, note: &[u8]) -> Result<(), StoreError> {
+        if self.newest(signer, &checkpoint.origin)?.is_some_and(|known| known.size >= checkpoint.size) {
+            return Ok(());
+        }
         let file = self.file(&checkpoint.origin);
-        let beside = file.with_extension("checkpoint-new");
+        let beside = file.with_extension(format!("new-{}", uuid::Uuid::now_v7()));
         let write = || -> io::Result<()> {
-            let mut written = File::create(&beside)?;
+            let mut written = File::create_new(&beside)?;
             written.write_all(note)?;
             written.sync_data()?;
-            fs::rename(&beside, &file)
+            fs::rename(&beside, &file)?;
+            File::open(&self.folder)?.sync_all()
         };
-        write().map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))
+        write().map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            StoreError::Failed(format!("{}: {error}", file.display()))
+        })
     }
 }

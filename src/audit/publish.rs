@@ -10,8 +10,9 @@ use lienthong_domain::time::Clock;
 use metrics::{counter, gauge};
 
 use super::leaf_hash;
-use super::log::{Checkpoint, Edge, Hash, Note, TILE_HASHES, Tile};
+use super::log::{Checkpoint, Edge, Hash, Note, TILE_HASHES, Tile, verify_consistency};
 use super::memory::Memory;
+use super::read;
 use super::signer::Signer;
 use super::store::{AuditStore, PlacedRecord, Publication, SignedHead, UnsignedHead};
 use super::zone::Zone;
@@ -49,59 +50,97 @@ impl Publisher {
         Self { store, signer, memory, clock, damaged: Mutex::default() }
     }
 
-    /// Signs the head of each shard that has grown.
+    /// Signs the head of each shard that has grown. What is wrong with one shard holds up no other.
     pub async fn turn(&self, leadership: Leadership) -> Result<(), StoreError> {
+        let mut failed = Ok(());
         for head in self.store.unsigned().await? {
             if self.rests(&head.shard) {
                 continue;
             }
             match self.publish(leadership, &head).await {
                 Ok(()) => self.is_sound(&head.shard),
-                Err(NotSigned::Damaged(what)) => self.is_damaged(&head.shard, &what),
-                Err(NotSigned::Store(error)) => return Err(error),
+                // What is there and cannot be read is damage too.
+                Err(NotSigned::Damaged(what) | NotSigned::Store(StoreError::Failed(what))) => {
+                    self.is_damaged(&head.shard, &what);
+                }
+                Err(NotSigned::Store(error)) => failed = Err(error),
             }
         }
-        Ok(())
+        failed
     }
 
     async fn publish(&self, leadership: Leadership, head: &UnsignedHead) -> Result<(), NotSigned> {
+        let Some(frontier) = &head.frontier else {
+            return Err(NotSigned::Damaged("the head cannot be read".into()));
+        };
         let before = head.signed.as_ref().map(|signed| self.signed_before(&head.shard, signed)).transpose()?;
-        let remembered = self.memory.newest(&self.signer, &head.shard)?;
-        let size = head.frontier.size();
-        for known in before.iter().chain(&remembered) {
-            if known.size > size {
-                return Err(NotSigned::Damaged(format!(
-                    "{} records were signed, and only {size} are there: an old backup was put in place, or records were \
-                     removed",
-                    known.size
-                )));
+        let remembered = self.remembered(&head.shard).await?;
+        let size = frontier.size();
+        if let Some(known) = before.iter().chain(&remembered).find(|known| known.size > size) {
+            let now = self.store.head(&head.shard).await?.map_or(0, |now| now.size());
+            if now >= known.size {
+                // Another leader has signed since this head was read.
+                return Ok(());
             }
+            return Err(NotSigned::Damaged(format!(
+                "{} records were signed, and only {now} are there: an old backup was put in place, or records were removed",
+                known.size
+            )));
+        }
+        if let (Some(remembered), Some(before)) = (&remembered, &before) {
+            self.must_follow(&head.shard, remembered, before).await?;
         }
         let mut tree = self.rebuild(head, before.as_ref().map_or(0, |before| before.size)).await?;
         for known in before.iter().chain(&remembered) {
             tree.must_have_been(known)?;
         }
-        let (to, page) = (size, PAGE);
-        while tree.edge.size() < to {
+        while tree.edge.size() < size {
             let from = tree.edge.size();
-            let records =
-                self.store.records(&head.shard, from, page.min(usize::try_from(to - from).unwrap_or(page))).await?;
+            let most = usize::try_from(size - from).unwrap_or(PAGE).min(PAGE);
+            let records = self.store.records(&head.shard, from, most).await?;
             if records.is_empty() {
                 return Err(NotSigned::Damaged(format!("record {from} is missing")));
             }
             records.into_iter().try_for_each(|record| tree.append(record))?;
         }
-        if tree.edge.frontier() != head.frontier {
+        if tree.edge.frontier() != *frontier {
             return Err(NotSigned::Damaged(format!("the head of {size} records is not that of its records")));
         }
         let checkpoint = Checkpoint { origin: head.shard.clone(), size, root: tree.edge.root() };
         let note = self.signer.sign(&checkpoint)?.to_string().into_bytes();
         let signed = SignedHead { size, at: self.clock.now(), note };
+        // First where no backup of the database reaches: what is public is remembered, whatever comes between.
+        self.remember(checkpoint, signed.note.clone()).await?;
         let publication = tree.into_publication(&head.shard, head.signed.as_ref().map(|before| before.size), signed);
-        let note = publication.signed.note.clone();
         self.store.publish(leadership, publication).await?;
         counter!(AUDIT_CHECKPOINTS.name).increment(1);
-        Ok(self.memory.remember(&checkpoint, &note)?)
+        Ok(())
+    }
+
+    async fn remembered(&self, shard: &str) -> Result<Option<Checkpoint>, StoreError> {
+        let (memory, signer, shard) = (Arc::clone(&self.memory), Arc::clone(&self.signer), shard.to_owned());
+        let read = tokio::task::spawn_blocking(move || memory.newest(&signer, &shard));
+        read.await.map_err(StoreError::failed)?
+    }
+
+    async fn remember(&self, checkpoint: Checkpoint, note: Vec<u8>) -> Result<(), StoreError> {
+        let (memory, signer) = (Arc::clone(&self.memory), Arc::clone(&self.signer));
+        let write = tokio::task::spawn_blocking(move || memory.remember(&signer, &checkpoint, &note));
+        write.await.map_err(StoreError::failed)?
+    }
+
+    /// What others have signed since this replica last did must go on from there.
+    async fn must_follow(&self, shard: &str, older: &Checkpoint, newer: &Checkpoint) -> Result<(), NotSigned> {
+        if older.size >= newer.size {
+            return Ok(());
+        }
+        let path = read::consistency(&*self.store, shard, older.size, newer.size).await?;
+        verify_consistency((older.size, &older.root), (newer.size, &newer.root), &path).map_err(|why| {
+            NotSigned::Damaged(format!(
+                "the {} records that were signed do not go on from the {} that were signed here: {why}",
+                newer.size, older.size
+            ))
+        })
     }
 
     /// What was signed last, by the signature and not by the column.
@@ -212,7 +251,9 @@ impl Tree {
     }
 
     fn into_publication(self, shard: &str, after: Option<u64>, signed: SignedHead) -> Publication {
-        let partial = self.edge.partial().filter(|(tile, _)| tile.level > 0);
+        // As wide as they were, they are as they were.
+        let is_new = |tile: &Tile| Tile::of_tree(tile.level, tile.number, after.unwrap_or(0)) != Some(*tile);
+        let partial = self.edge.partial().filter(|(tile, _)| tile.level > 0 && is_new(tile));
         let partial: Vec<_> = partial.map(|(tile, hashes)| (tile, hashes.to_vec())).collect();
         let tiles = self.full.into_iter().chain(partial).collect();
         Publication { shard: shard.to_owned(), after, signed, tiles, zones: self.zones }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::log::{Hash, Note, ProofFile, Tiles, consistency_nodes, inclusion_nodes};
+use super::log::{Hash, Note, ProofFile, TILE_HASHES, Tiles, VerifierKey, consistency_nodes, inclusion_nodes};
 use super::store::{LogReader, PlacedRecord};
 use super::zone::{Term, ZONE_RECORDS};
 use crate::storage::StoreError;
@@ -11,56 +11,77 @@ use crate::storage::StoreError;
 const ZONES: usize = 500;
 
 /// The hashes that prove a record's place in the tree of this size.
-pub async fn inclusion(store: &dyn LogReader, shard: &str, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-    roots(store, shard, size, &inclusion_nodes(index, size).map_err(StoreError::failed)?).await
+pub async fn inclusion(log: &dyn LogReader, shard: &str, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+    roots(log, shard, size, &inclusion_nodes(index, size).map_err(StoreError::failed)?).await
 }
 
 /// The hashes that prove that the tree of the new size begins with that of the old one.
-pub async fn consistency(store: &dyn LogReader, shard: &str, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
-    roots(store, shard, new, &consistency_nodes(old, new).map_err(StoreError::failed)?).await
+pub async fn consistency(log: &dyn LogReader, shard: &str, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
+    roots(log, shard, new, &consistency_nodes(old, new).map_err(StoreError::failed)?).await
 }
 
-async fn roots(store: &dyn LogReader, shard: &str, size: u64, nodes: &[Range<u64>]) -> Result<Vec<Hash>, StoreError> {
+async fn roots(log: &dyn LogReader, shard: &str, size: u64, nodes: &[Range<u64>]) -> Result<Vec<Hash>, StoreError> {
     let mut tiles = Tiles::new(size);
     for tile in Tiles::needed(size, nodes) {
-        tiles.insert(tile, store.tile(shard, tile).await?);
+        tiles.insert(tile, log.tile(shard, tile).await?);
     }
     let missing = || StoreError::Failed(format!("tiles of the audit log {shard} are missing"));
     tiles.roots(nodes).ok_or_else(missing)
 }
 
-/// A record and the shard it stands in.
-pub async fn find(store: &dyn LogReader, id: uuid::Uuid) -> Result<Option<(String, PlacedRecord)>, StoreError> {
+/// A record and the shard it stands in. What no zone has told of is looked through whole before it is said that there is
+/// none: a zone that was changed hides nothing.
+pub async fn find(log: &dyn LogReader, id: uuid::Uuid) -> Result<Option<(String, PlacedRecord)>, StoreError> {
     let text = id.to_string();
-    let mut shards = store.shards().await?;
+    let mut shards = log.shards().await?;
     // What is asked for is seldom old.
     shards.reverse();
-    for shard in shards {
+    for shard in &shards {
         let mut next = 0;
         loop {
-            let zones = store.zones(&shard, next / ZONE_RECORDS, ZONES).await?;
+            let zones = log.zones(shard, next / ZONE_RECORDS, ZONES).await?;
             for zone in &zones {
-                next = (zone.number + 1) * ZONE_RECORDS;
-                if zone.may_have(Term::Id(&text)) {
-                    let records = store.records(&shard, zone.number * ZONE_RECORDS, ZONE_RECORDS as usize).await?;
-                    if let Some(record) = of_id(records, &text) {
-                        return Ok(Some((shard, record)));
-                    }
+                next = zone.number.saturating_add(1).saturating_mul(ZONE_RECORDS);
+                if zone.may_have(Term::Id(&text))
+                    && let Some(found) = find_in(log, shard, zone.number.saturating_mul(ZONE_RECORDS), 1, &text).await?
+                {
+                    return Ok(Some((shard.clone(), found)));
                 }
             }
             if zones.len() < ZONES {
                 break;
             }
         }
-        // What no zone tells of yet.
-        loop {
-            let records = store.records(&shard, next, 4 * ZONE_RECORDS as usize).await?;
-            let Some(last) = records.last().map(|record| record.index) else { break };
-            if let Some(record) = of_id(records, &text) {
-                return Ok(Some((shard, record)));
-            }
-            next = last + 1;
+        // Those that have no zone yet.
+        if let Some(found) = find_in(log, shard, next, usize::MAX, &text).await? {
+            return Ok(Some((shard.clone(), found)));
         }
+    }
+    for shard in &shards {
+        if let Some(found) = find_in(log, shard, 0, usize::MAX, &text).await? {
+            return Ok(Some((shard.clone(), found)));
+        }
+    }
+    Ok(None)
+}
+
+/// Looks through so many zones' records from this one on.
+async fn find_in(
+    log: &dyn LogReader,
+    shard: &str,
+    mut from: u64,
+    zones: usize,
+    id: &str,
+) -> Result<Option<PlacedRecord>, StoreError> {
+    let mut left = zones;
+    while left > 0 {
+        let of = left.min(16);
+        let records = log.records(shard, from, of * TILE_HASHES).await?;
+        let Some(last) = records.last().map(|record| record.index) else { break };
+        if let Some(found) = of_id(records, id) {
+            return Ok(Some(found));
+        }
+        (from, left) = (last.saturating_add(1), left - of);
     }
     Ok(None)
 }
@@ -73,10 +94,23 @@ fn of_id(records: Vec<PlacedRecord>, id: &str) -> Option<PlacedRecord> {
     records.into_iter().find(|record| serde_json::from_slice(&record.bytes).is_ok_and(|found: Id<'_>| found.id == id))
 }
 
-/// The proof of a record that the newest checkpoint covers, with the record in it; `None` if it covers it not yet.
-pub async fn prove(store: &dyn LogReader, shard: &str, record: PlacedRecord) -> Result<Option<ProofFile>, StoreError> {
-    let Some(signed) = store.signed(shard).await?.filter(|signed| signed.size > record.index) else { return Ok(None) };
-    let checkpoint = Note::parse(&signed.note).map_err(StoreError::failed)?;
-    let path = inclusion(store, shard, record.index, signed.size).await?;
-    Ok(Some(ProofFile { extra: Some(record.bytes), index: record.index, path, checkpoint }))
+/// The proof of a record that the newest checkpoint covers, with the record in it, verified by this key; `None` if it covers
+/// it not yet.
+pub async fn prove(
+    log: &dyn LogReader,
+    shard: &str,
+    record: PlacedRecord,
+    key: &VerifierKey,
+) -> Result<Option<ProofFile>, StoreError> {
+    let Some(signed) = log.signed(shard).await?.filter(|signed| signed.size > record.index) else { return Ok(None) };
+    let note = Note::parse(&signed.note).map_err(StoreError::failed)?;
+    let path = inclusion(log, shard, record.index, signed.size).await?;
+    let proof = ProofFile { extra: Some(record.bytes), index: record.index, path, checkpoint: note };
+    match proof.verify(std::slice::from_ref(key)) {
+        Ok(_) => Ok(Some(proof)),
+        Err(why) => Err(StoreError::Failed(format!(
+            "record {} of {shard} has no proof: {why}; run `lienthong audit verify`",
+            record.index
+        ))),
+    }
 }

@@ -47,11 +47,26 @@ impl Recorder {
         [present, half_year(later)]
     }
 
+    /// The name of the log of a half-year.
+    pub fn shard(&self, half_year: &str) -> String {
+        format!("{}/audit/{half_year}", self.deployment)
+    }
+
+    /// The half-year of now, and the one before it.
+    pub fn present_and_previous(&self) -> [String; 2] {
+        let now = self.clock.now();
+        let (present, mut earlier) = (half_year(now), now);
+        while half_year(earlier) == present {
+            earlier = earlier.plus_millis(-7 * 86_400_000);
+        }
+        [present, half_year(earlier)]
+    }
+
     /// Seals a record. Fails only if the shard's key cannot be read or created.
     pub fn seal(&self, draft: &Draft<'_>) -> Result<SealedRecord, crate::storage::StoreError> {
         let at = self.clock.now();
         let half_year = half_year(at);
-        let shard = format!("{}/audit/{half_year}", self.deployment);
+        let shard = self.shard(&half_year);
         let key = self.keys.shard(&half_year)?;
         let pseudonym = |text: &str| text_of(hmac::sign(&key, text.as_bytes()).as_ref());
         let id = uuid::Uuid::now_v7();

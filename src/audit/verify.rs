@@ -39,7 +39,8 @@ pub struct Verdict {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// The first record that is wrong; if that cannot be told so exactly, the first that is not proved to be right.
+    /// A record that is wrong; if none can be told so exactly, the first that is not proved to be right. Before it, at least
+    /// [`Verdict::proved`] records are as they were signed.
     pub record: u64,
     pub is_exact: bool,
     pub what: String,
@@ -55,7 +56,8 @@ impl Wrong {
     }
 }
 
-/// Verifies a shard. `progress` is told how many records were read.
+/// Verifies a shard; whatever was signed and placed when this began, and more if there is more by then. `progress` is told
+/// how many records were read.
 pub async fn verify(
     log: &dyn LogReader,
     shard: &str,
@@ -65,29 +67,24 @@ pub async fn verify(
     let mut known = KnownRoots::new(shard, trust);
     let mut check = Check::new(shard);
     progress(0);
-    loop {
-        // A running gateway goes on meanwhile. What it had signed and placed before the records are read must be there.
-        let (signed, head) = (log.signed(shard).await?, log.head(shard).await?);
-        (check, known) = read_to_the_end(log, check, known, progress).await?;
-        if check.verdict.wrong.is_some() {
-            break;
-        }
-        let size = check.edge.size();
+    // A running gateway goes on meanwhile. What it had signed and placed before the records are read must be there.
+    let (signed, mut head) = (log.signed(shard).await?, log.head(shard).await?);
+    (check, known) = read_to_the_end(log, check, known, progress).await?;
+    let size = check.edge.size();
+    if check.verdict.wrong.is_none() {
         if let Some(beyond) = known.outside.pop_front() {
             check.is_cut_off(beyond.root.map(|_| beyond.size), "kept elsewhere");
+        } else if let Some(beyond) = known.own.pop_front() {
+            check.is_cut_off(beyond.root.map(|_| beyond.size), "of the log");
         } else if let Some(signed) = signed.filter(|signed| signed.size > size) {
             check.is_cut_off(Ok(signed.size), "of the log");
-        } else if head.as_ref().is_some_and(|head| head.size() < size) {
-            // It has grown since; if not even the head of now has them, they are not its.
-            let now = log.head(shard).await?;
-            if now.as_ref().is_some_and(|now| now.size() >= size) {
-                continue;
-            }
-            check.finish(log, now).await?;
         } else {
+            if head.as_ref().map_or(0, Frontier::size) < size {
+                // It has grown since.
+                head = log.head(shard).await?;
+            }
             check.finish(log, head).await?;
         }
-        break;
     }
     check.narrow(log).await?;
     Ok(check.verdict)
@@ -101,7 +98,7 @@ async fn read_to_the_end(
 ) -> Result<(Check, KnownRoots), StoreError> {
     let mut page = log.records(&check.verdict.shard, check.edge.size(), PAGE).await?;
     while !page.is_empty() && check.verdict.wrong.is_none() {
-        let next = page.last().map_or(0, |last| last.index + 1);
+        let next = page.last().map_or(0, |last| last.index.saturating_add(1));
         known.read_up_to(log, next).await?;
         let shard = check.verdict.shard.clone();
         let work = tokio::task::spawn_blocking(move || {
@@ -151,7 +148,11 @@ impl KnownRoots {
     async fn read_up_to(&mut self, log: &dyn LogReader, size: u64) -> Result<(), StoreError> {
         while let Some(from) = self.next.filter(|from| *from <= size) {
             let page = log.checkpoints(&self.shard, from, PAGE).await?;
-            self.next = page.last().filter(|_| page.len() == PAGE).map(|last| last.size + 1);
+            self.next = page
+                .last()
+                .filter(|_| page.len() == PAGE)
+                .map(|last| last.size.saturating_add(1))
+                .filter(|from| *from < u64::MAX);
             let read = page.iter().map(|signed| match Note::parse(&signed.note) {
                 Ok(note) => known_root(&self.shard, &self.keys, &note, Some(signed)),
                 Err(error) => KnownRoot { size: signed.size, root: Err(error.to_string()), is_outside: false },
@@ -166,7 +167,8 @@ impl KnownRoots {
         let is_due =
             |known: &VecDeque<KnownRoot>| known.front().filter(|known| known.size <= size).map(|known| known.size);
         match (is_due(&self.outside), is_due(&self.own)) {
-            (Some(outside), own) if own.is_none_or(|own| outside <= own) => self.outside.pop_front(),
+            // The log's own word first: what it does not even keep itself needs nobody else.
+            (Some(outside), own) if own.is_none_or(|own| outside < own) => self.outside.pop_front(),
             (_, Some(_)) => self.own.pop_front(),
             _ => None,
         }
@@ -327,10 +329,14 @@ impl Check {
     fn is_cut_off(&mut self, beyond: Result<u64, String>, whose: &str) {
         let size = self.edge.size();
         let wrong = match beyond {
-            Ok(beyond) => self.perhaps_before(Wrong::exactly(
-                size,
-                format!("it and all after it are missing: a checkpoint {whose} is of {beyond} records"),
-            )),
+            Ok(beyond) => {
+                let what =
+                    format!("the log ends before record {size}, and a checkpoint {whose} is of {beyond} records");
+                // What is missing need not have stood at the end, unless all that is there is proved.
+                let is_exact = self.verdict.proved == size;
+                let record = if is_exact { size } else { self.verdict.proved };
+                self.perhaps_before(Wrong { record, is_exact, what })
+            }
             Err(why) => Wrong::from(self.verdict.proved, format!("a checkpoint {whose} is not to be believed: {why}")),
         };
         self.verdict.wrong = Some(wrong);
@@ -349,8 +355,11 @@ impl Check {
                 self.compare(log, tile, &hashes).await?;
             }
         }
-        if self.verdict.wrong.is_none() && head.as_ref() != Some(&self.edge.frontier()) {
-            self.verdict.wrong = Some(match head.map_or(0, |head| head.size()) {
+        let head = head.unwrap_or_default();
+        // The head of a log that goes on to be written may be further than what was read of it, in one step.
+        let is_further = head.size() > size && !log.records(&self.verdict.shard, size, 1).await?.is_empty();
+        if self.verdict.wrong.is_none() && !is_further && head != self.edge.frontier() {
+            self.verdict.wrong = Some(match head.size() {
                 of if of > size => Wrong::exactly(size, format!("it is missing: the head is of {of} records")),
                 _ => Wrong::from(self.verdict.proved, "the head is not that of the records"),
             });

@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::Failure;
 use super::progress::{Line, grouped};
 use crate::audit::export::Folder;
-use crate::audit::log::{Checkpoint, Note, ProofFile, VerifierKey, verify_inclusion};
+use crate::audit::log::{Checkpoint, NotProved, Note, ProofFile, VerifierKey};
+use crate::audit::read;
 use crate::audit::store::LogReader;
-use crate::audit::verify::{self, Trust, Verdict};
-use crate::audit::{leaf_hash, read};
+use crate::audit::verify::{self, Trust, Verdict, Wrong};
 use crate::config::Loaded;
 use crate::wiring::Stores;
 
@@ -73,8 +73,8 @@ pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command:
                     verify(&folder, trust, own).await
                 }
                 None => {
-                    let stores = stores(&load()?).await?;
-                    let own = own_keys(&stores).await?;
+                    let stores = stores(&load()?).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
+                    let own = own_keys(&stores).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
                     verify(&*stores.audit, trust, own).await
                 }
             }
@@ -90,14 +90,22 @@ async fn stores(loaded: &Loaded) -> anyhow::Result<Stores> {
     Stores::open_existing(&loaded.settings, &clock).await
 }
 
-async fn own_keys(stores: &Stores) -> Result<Vec<VerifierKey>, Failure> {
+async fn own_keys(stores: &Stores) -> anyhow::Result<Vec<VerifierKey>> {
     let signer = stores.signer()?;
     let shards = stores.audit.shards().await?;
     Ok(shards.iter().map(|shard| signer.verifier(shard)).collect::<Result<_, _>>()?)
 }
 
+/// Also those of this half-year and the next: they are to be published before anything is signed by them.
 async fn key(stores: &Stores) -> Result<(), Failure> {
-    own_keys(stores).await?.iter().for_each(|key| println!("{key}"));
+    let mut keys = own_keys(stores).await?;
+    for half_year in stores.recorder.half_years() {
+        let key = stores.signer()?.verifier(&stores.recorder.shard(&half_year))?;
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.iter().for_each(|key| println!("{key}"));
     Ok(())
 }
 
@@ -122,29 +130,42 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
         trust.keys = own;
     }
     let shards = log.shards().await.map_err(|error| Failure::Unreadable(error.to_string()))?;
-    let origin = |note: &Note| Checkpoint::parse(note.text()).map(|found| found.origin).unwrap_or_default();
-    let mut wrong = Vec::new();
-    for origin in trust.outside.iter().map(origin).filter(|origin| !shards.contains(origin)) {
-        wrong.push(format!(
-            "{origin}: thiếu cả nhật ký này / this whole log is missing, and a checkpoint of it was kept"
-        ));
+    if shards.is_empty() {
+        return Err(Failure::Unreadable("không có nhật ký nào ở đây / there is no log here".into()));
     }
+    if let Some(shard) = shards.iter().find(|shard| !trust.keys.iter().any(|key| key.name() == *shard)) {
+        let what = format!("{shard}: thiếu khóa của nhật ký này (--key) / no key of this log was given");
+        return Err(Failure::Unreadable(what));
+    }
+    let mut wrong = missing(&shards, &trust, is_own_word);
+    let mut unsigned = Vec::new();
     let mut line = Line::new("bản ghi / records");
-    for shard in &shards {
-        let verdict =
-            verify::verify(log, shard, &trust, &mut |records| show(&mut line, "kiểm / verifying", records)).await;
+    for (n, shard) in shards.iter().enumerate() {
+        let progress = &mut |records| show(&mut line, "kiểm / verifying", records);
+        let verdict = verify::verify(log, shard, &trust, progress).await;
         line.end();
-        let verdict = verdict.map_err(|error| Failure::Unreadable(error.to_string()))?;
+        let verdict = verdict.map_err(|error| Failure::Unreadable(format!("{shard}: {error}")))?;
         print(&verdict);
-        if let Some(found) = verdict.wrong {
-            let place = if found.is_exact { "bản ghi / record" } else { "từ bản ghi / from record" };
-            wrong.push(format!("{shard}: {place} {}: {}", found.record, found.what));
+        let is_newest = n + 1 == shards.len();
+        match (&verdict.wrong, verdict.records - verdict.proved.min(verdict.records)) {
+            (Some(found), _) => wrong.push(told(shard, verdict.proved, found)),
+            (None, 0) => {}
+            (None, left) if is_newest && verdict.proved > 0 => unsigned.push(format!(
+                "{shard}: {} bản ghi cuối chưa được ký / the last {} records are signed by nobody yet",
+                grouped(left),
+                grouped(left)
+            )),
+            (None, left) => wrong.push(format!(
+                "{shard}: {} bản ghi không có chữ ký nào / {} records are signed by nobody",
+                grouped(left),
+                grouped(left)
+            )),
         }
     }
     if trust.outside.is_empty() {
         println!(
-            "\nKhông có đỉnh nào do người khác giữ (--checkpoint): không biết được cả nhật ký có bị lùi về trước hay không.\n\
-             No checkpoint that somebody else kept was given: whether the whole log was put back cannot be known."
+            "\nKhông có đỉnh nào do người khác giữ (--checkpoint): không biết được nhật ký có bị lùi về trước hay không.\n\
+             No checkpoint that somebody else kept was given: whether the log was put back, or its end made anew, cannot be known."
         );
     }
     if is_own_word {
@@ -153,6 +174,7 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
              The keys are those that came with the log: compare them with those that the province has published."
         );
     }
+    unsigned.iter().for_each(|text| println!("\n{text}"));
     match wrong.is_empty() {
         true => {
             println!("\nĐÚNG / VERIFIED");
@@ -160,6 +182,32 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
         }
         false => Err(Failure::NotVerified(wrong.join("\n"))),
     }
+}
+
+/// Logs that should be there: somebody has a checkpoint of them, or their key was given.
+fn missing(shards: &[String], trust: &Trust, is_own_word: bool) -> Vec<String> {
+    let kept = trust.outside.iter().filter_map(|note| Some(Checkpoint::parse(note.text()).ok()?.origin));
+    let keys = trust.keys.iter().filter(|_| !is_own_word).map(|key| key.name().to_owned());
+    let mut missing: Vec<String> = kept.chain(keys).filter(|origin| !shards.contains(origin)).collect();
+    missing.sort();
+    missing.dedup();
+    let told = |origin: &String| {
+        format!(
+            "{origin}: thiếu cả nhật ký này / this whole log is missing, though its key or a checkpoint of it was given"
+        )
+    };
+    missing.iter().map(told).collect()
+}
+
+fn told(shard: &str, proved: u64, wrong: &Wrong) -> String {
+    let place = if wrong.is_exact { "bản ghi / record" } else { "từ bản ghi / from record" };
+    format!(
+        "{shard}: {place} {}: {}\n  {} bản ghi đầu đúng như đã ký / the first {} records are as they were signed",
+        wrong.record,
+        wrong.what,
+        grouped(proved),
+        grouped(proved)
+    )
 }
 
 fn show(line: &mut Line, verb: &str, records: u64) {
@@ -198,7 +246,7 @@ async fn prove(stores: &Stores, id: Uuid, file: Option<&Path>) -> Result<(), Fai
     let Some((shard, record)) = read::find(audit, id).await? else {
         return Err(anyhow::anyhow!("không có bản ghi {id} / there is no record {id} with a place in the log").into());
     };
-    let Some(proof) = read::prove(audit, &shard, record).await? else {
+    let Some(proof) = read::prove(audit, &shard, record, &stores.signer()?.verifier(&shard)?).await? else {
         let what =
             "bản ghi này chưa được ký; cổng ký khi đang chạy / this record is not signed yet: a running gateway signs";
         return Err(anyhow::anyhow!(what).into());
@@ -218,30 +266,22 @@ fn verify_proof(file: &Path, keys: &[String]) -> Result<(), Failure> {
     let unreadable = |error: anyhow::Error| Failure::Unreadable(format!("{}: {error:#}", file.display()));
     let proof = read_file(file).map_err(unreadable)?;
     let proof = ProofFile::parse(&proof).map_err(|error| unreadable(error.into()))?;
-    let wrong = |why: String| Failure::NotVerified(format!("{}: {why}", file.display()));
-    let signed_by = proof.checkpoint.verify(&keys).map_err(|error| wrong(error.to_string()))?;
-    let checkpoint = Checkpoint::parse(proof.checkpoint.text()).map_err(|error| unreadable(error.into()))?;
-    if !signed_by.iter().any(|(key, _)| key.name() == checkpoint.origin) {
-        return Err(wrong(format!("it is not signed by {}, whose log it is", checkpoint.origin)));
-    }
-    let Some(record) = &proof.extra else {
-        return Err(Failure::Unreadable(format!("{}: the record is not in it (line `extra`)", file.display())));
-    };
-    let Checkpoint { origin, size, root } = &checkpoint;
-    verify_inclusion(&leaf_hash(record), proof.index, *size, &proof.path, root)
-        .map_err(|error| wrong(error.to_string()))?;
+    let proved = proof.verify(&keys).map_err(|error| match error {
+        NotProved::Malformed(_) | NotProved::WithoutRecord => unreadable(error.into()),
+        _ => Failure::NotVerified(format!("{}: {error}", file.display())),
+    })?;
+    let Checkpoint { origin, size, .. } = &proved.checkpoint;
     println!("ĐÚNG / VERIFIED: {origin}, bản ghi / record {} trong / of {size}", proof.index);
-    for (key, time) in signed_by {
-        let when =
-            time.map(|time| Timestamp::from_micros(i64::try_from(time).unwrap_or(i64::MAX / 1_000_000) * 1_000_000));
+    for (key, time) in proved.signed_by {
+        let when = time.and_then(|time| i64::try_from(time).ok()?.checked_mul(1_000_000)).map(Timestamp::from_micros);
         let when = when.map(|when| format!(" lúc / at {when}")).unwrap_or_default();
-        println!("ký bởi / signed by {}{when}", key.name());
+        println!("ký bởi / signed by {key}{when}");
     }
     println!(
         "Chứng minh bản ghi dưới đây có trong nhật ký đã ký đó; không chứng minh thời điểm, trừ khi có bên khác ký kèm giờ.\n\
          Proves that the record below stands in the log that was signed; not when, unless somebody else signed with a time."
     );
-    println!("{}", String::from_utf8_lossy(record));
+    println!("{}", String::from_utf8_lossy(proved.record));
     Ok(())
 }
 

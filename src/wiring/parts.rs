@@ -233,7 +233,7 @@ fn topics(
         disk: stores.disk.clone(),
         is_leaving: Arc::clone(&lasting.is_leaving),
     };
-    let audit = PublicLog { store: Arc::clone(&stores.audit), deployment: settings.deployment.name.clone() };
+    let audit = PublicLog { store: Arc::clone(&stores.audit), recorder: Arc::clone(&stores.recorder) };
     Ok(Topics {
         audit: Arc::new(audit),
         dossiers: Arc::new(dossiers),

@@ -41,7 +41,7 @@ pub struct Stores {
     pub(super) backlog: Arc<Backlog>,
     pub(super) keys: Arc<Keys>,
     pub(super) bodies: Arc<Bodies>,
-    pub(super) recorder: Arc<Recorder>,
+    pub recorder: Arc<Recorder>,
 }
 
 /// Name of the database file in the data folder.

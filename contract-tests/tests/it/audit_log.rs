@@ -63,8 +63,11 @@ fn ended(output: &Output, code: i32) -> String {
     printed
 }
 
+/// The key of this half-year; that of the next is published with it.
 async fn key(world: &World) -> String {
-    ended(&world.cli(&["audit", "key"]).await, 0).trim().to_owned()
+    let keys = ended(&world.cli(&["audit", "key"]).await, 0);
+    assert_eq!(keys.lines().count(), 2, "{keys}");
+    keys.lines().next().unwrap().to_owned()
 }
 
 async fn exported(world: &World) -> TempDir {
@@ -237,6 +240,12 @@ async fn the_whole_log_is_verified_where_it_is_and_where_it_was_exported_to() {
     std::fs::write(&entry, bytes).unwrap();
     let said = ended(&alone(&[]), 1);
     assert!(said.contains("NOT VERIFIED") && said.contains("record 0: it was changed"), "{said}");
+    assert!(said.contains("the first 0 records are as they were signed"), "{said}");
+    // A log that is not there is not sound.
+    std::fs::rename(shard_folder(&folder), folder.path().join("elsewhere")).unwrap();
+    assert!(ended(&alone(&[]), 2).contains("there is no log here"));
+    let other = lienthong_alone(folder.path(), &["audit", "verify", "--folder", "nowhere", "--key", &key]);
+    ended(&other, 2);
     let again = world.cli(&["audit", "export", &log]).await;
     assert!(ended(&again, 1).contains("exists") || printed(&again).contains("there already"));
 }
@@ -353,4 +362,40 @@ async fn a_restarted_gateway_signs_on_and_every_request_has_its_record_in_the_si
     let count =
         |op: &str| all.iter().filter(|record| serde_json::from_slice::<Value>(record).unwrap()["op"] == op).count();
     assert_eq!((count("dossier.sync"), count("config.start"), count("dossier.view")), (90, 2, 1));
+}
+
+/// Changes the database of a gateway that is not running.
+fn tamper(world: &World, sql: &str) {
+    let file = world.deployment.folder().join("data/lienthong.sqlite");
+    rusqlite::Connection::open(file).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_without_its_signatures_or_its_head_is_not_called_sound() {
+    let mut world = world().await;
+    let (folder, key) = (exported(&world).await, key(&world).await);
+    let kept = shard_folder(&folder).join("checkpoint").display().to_string();
+    world.stop().await;
+    ended(&world.cli(&["audit", "verify"]).await, 0);
+    let another = "lienthong.local/audit/2020h1";
+    let of_another = lienthong::audit::log::VerifierKey::new(another, lienthong::audit::log::KeyKind::Ed25519, [7; 32]);
+    let of_another = of_another.unwrap().to_string();
+    let said = ended(&world.cli(&["audit", "verify", "--key", &key, "--key", &of_another]).await, 1);
+    assert!(said.contains(another) && said.contains("whole log is missing"), "{said}");
+    assert!(ended(&world.cli(&["audit", "verify", "--key", &of_another]).await, 2).contains("no key of this log"));
+
+    tamper(&world, "CREATE TABLE heads AS SELECT * FROM audit_head; DELETE FROM audit_head");
+    assert!(ended(&world.cli(&["audit", "verify"]).await, 1).contains("the head is not that of the records"));
+    tamper(
+        &world,
+        "INSERT INTO audit_head SELECT * FROM heads; DELETE FROM audit_checkpoint WHERE size > 100; DELETE FROM audit_tile",
+    );
+    let said = ended(&world.cli(&["audit", "verify"]).await, 0);
+    assert!(said.contains("are signed by nobody yet"), "{said}");
+    // Whoever kept a checkpoint knows better what was signed; without any signature nothing is proved.
+    ended(&world.cli(&["audit", "verify", "--checkpoint", &kept]).await, 1);
+    tamper(&world, "DELETE FROM audit_checkpoint");
+    assert!(ended(&world.cli(&["audit", "verify"]).await, 1).contains("are signed by nobody"));
+    tamper(&world, "DELETE FROM audit_record; DELETE FROM audit_head");
+    assert!(ended(&world.cli(&["audit", "verify"]).await, 2).contains("there is no log here"));
 }

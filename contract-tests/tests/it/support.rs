@@ -37,11 +37,15 @@ impl World {
         Self { sandbox, deployment, gateway, token, ward }
     }
 
-    /// Stops the gateway and starts it again on the same folder.
-    pub(crate) async fn restart(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         if let Some(gateway) = self.gateway.take() {
             gateway.stop().await;
         }
+    }
+
+    /// Stops the gateway and starts it again on the same folder.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
         self.gateway = Some(self.deployment.start().await.unwrap());
     }
 

@@ -11,6 +11,6 @@ mod tree;
 pub use checkpoint::Checkpoint;
 pub use note::{KeyKind, MOST_NOTE_BYTES, Malformed, Note, SignatureLine, SignerKey, Unsigned, VerifierKey};
 pub use proof::{Unproved, consistency_nodes, inclusion_nodes, verify_consistency, verify_inclusion};
-pub use proof_file::ProofFile;
+pub use proof_file::{NotProved, ProofFile, Proved};
 pub use tile::{Edge, TILE_HASHES, Tile, Tiles, entries, entry_bundle, fold};
 pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash};

@@ -6,10 +6,11 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::checkpoint::hash;
-use super::note::{MOST_NOTE_BYTES, Malformed, Note};
+use super::checkpoint::{Checkpoint, hash};
+use super::note::{MOST_NOTE_BYTES, Malformed, Note, Unsigned, VerifierKey};
+use super::proof::{Unproved, verify_inclusion};
 use super::tile::decimal;
-use super::tree::Hash;
+use super::tree::{Hash, leaf_hash};
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 /// Of the additional data, which a record may be.
@@ -55,6 +56,45 @@ impl ProofFile {
         let path = path.filter(|path| path.len() <= MOST_HASHES);
         let path = path.ok_or_else(|| malformed("has at most 64 hashes of 32 bytes in base64 below its index"))?;
         Ok(Self { extra, index, path, checkpoint: Note::parse(checkpoint.as_bytes())? })
+    }
+}
+
+/// Why a proof file proves nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotProved {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
+    #[error(transparent)]
+    Unproved(#[from] Unproved),
+    #[error("it is not signed by {0}, whose log it is")]
+    NotByTheLog(String),
+    #[error("the record is not in it (line `extra`)")]
+    WithoutRecord,
+}
+
+/// What a proof file proves.
+#[derive(Debug)]
+pub struct Proved<'p> {
+    pub checkpoint: Checkpoint,
+    pub record: &'p [u8],
+    /// Whose signatures were verified; of cosignatures, the time in seconds since 1970.
+    pub signed_by: Vec<(String, Option<u64>)>,
+}
+
+impl ProofFile {
+    /// Verifies signatures and path by these keys, of which one must be the log's own.
+    pub fn verify(&self, keys: &[VerifierKey]) -> Result<Proved<'_>, NotProved> {
+        let signed_by = self.checkpoint.verify(keys)?;
+        let checkpoint = Checkpoint::parse(self.checkpoint.text())?;
+        if !signed_by.iter().any(|(key, _)| key.name() == checkpoint.origin) {
+            return Err(NotProved::NotByTheLog(checkpoint.origin));
+        }
+        let record = self.extra.as_deref().ok_or(NotProved::WithoutRecord)?;
+        verify_inclusion(&leaf_hash(record), self.index, checkpoint.size, &self.path, &checkpoint.root)?;
+        let signed_by = signed_by.into_iter().map(|(key, time)| (key.name().to_owned(), time)).collect();
+        Ok(Proved { checkpoint, record, signed_by })
     }
 }
 

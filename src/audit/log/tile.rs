@@ -68,10 +68,6 @@ impl Tile {
         let start = self.number.saturating_mul(TILE_HASHES as u64).saturating_mul(leaves_each);
         start..start.saturating_add(leaves_each.saturating_mul(self.width as u64))
     }
-
-    pub fn is_full(&self) -> bool {
-        self.width == TILE_HASHES
-    }
 }
 
 impl fmt::Display for Tile {

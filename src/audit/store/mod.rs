@@ -37,7 +37,8 @@ pub struct SignedHead {
 #[derive(Debug, Clone)]
 pub struct UnsignedHead {
     pub shard: String,
-    pub frontier: Frontier,
+    /// `None` if it cannot be read.
+    pub frontier: Option<Frontier>,
     pub signed: Option<SignedHead>,
 }
 

@@ -65,7 +65,8 @@ struct Head {
 #[async_trait]
 impl LogReader for PostgresAudit {
     async fn shards(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT shard FROM audit_head UNION SELECT shard FROM audit_pending ORDER BY shard";
+        let sql = "SELECT shard FROM audit_head UNION SELECT shard FROM audit_pending \
+                   UNION SELECT DISTINCT shard FROM audit_checkpoint ORDER BY shard";
         Ok(self.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
@@ -180,7 +181,7 @@ impl AuditStore for PostgresAudit {
             let is_signed = row.get::<_, Option<i64>>(3).is_some();
             Ok(UnsignedHead {
                 shard: row.get(0),
-                frontier: frontier_of(row.get(1), row.get(2))?,
+                frontier: frontier_of(row.get(1), row.get(2)).ok(),
                 signed: is_signed.then(|| signed_head(row, 3)),
             })
         };

@@ -29,7 +29,7 @@ impl LogReader for SqliteAudit {
         self.database
             .readers
             .read(|connection| {
-                let mut statement = connection.prepare_cached("SELECT shard FROM audit_head ORDER BY shard")?;
+                let mut statement = connection.prepare_cached(SHARDS)?;
                 Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
             })
             .await
@@ -194,7 +194,7 @@ impl AuditStore for SqliteAudit {
                 let mut rows = statement.query([])?;
                 let mut heads = Vec::new();
                 while let Some(row) = rows.next()? {
-                    let frontier = frontier_of(row.get(1)?, &row.get::<_, Vec<u8>>(2)?)?;
+                    let frontier = frontier_of(row.get(1)?, &row.get::<_, Vec<u8>>(2)?).ok();
                     let is_signed = row.get::<_, Option<i64>>(3)?.is_some();
                     let signed = is_signed.then(|| signed_head(row, 3)).transpose()?;
                     heads.push(UnsignedHead { shard: row.get(0)?, frontier, signed });
@@ -242,6 +242,9 @@ impl AuditStore for SqliteAudit {
             .await
     }
 }
+
+/// Also those whose head was removed.
+const SHARDS: &str = "SELECT shard FROM audit_head UNION SELECT DISTINCT shard FROM audit_checkpoint ORDER BY shard";
 
 /// Of the columns size, signed_at, note from this one on.
 fn signed_head(row: &Row<'_>, at: usize) -> rusqlite::Result<SignedHead> {

@@ -125,19 +125,24 @@ impl Original {
                 std::fs::copy(&self.database, &file)?;
                 let expected = way(&file, self, &mut rng)?;
                 let with = self.verify_database(&file, &self.with_outside()).await;
-                (expected, with, Some(self.verify_database(&file, &self.without_outside()).await))
+                (expected, with, self.verify_database(&file, &self.without_outside()).await)
             }
             Way::Files(way) => {
                 copy_folder(&self.exported, folder.path())?;
                 let expected = way(&folder.path().join(self.half_year()), self, &mut rng)?;
-                (expected, self.verify_log(&Folder::new(folder.path()), &self.with_outside()).await, None)
+                let changed = Folder::new(folder.path());
+                let with = self.verify_log(&changed, &self.with_outside()).await;
+                (expected, with, self.verify_log(&changed, &self.without_outside()).await)
             }
         };
         report.cases += 1;
         let case = format!("{} (seed {seed})", class.name);
         let wrong = match with {
-            Err(_) => {
+            Err(why) => {
                 report.unreadable += 1;
+                if let Expected::Exactly(_) | Expected::From(_) = expected {
+                    report.misnamed.push(format!("{case}: {expected:?}, and nothing could be read: {why}"));
+                }
                 return Ok(());
             }
             Ok(verdict) => verdict.wrong,
@@ -160,7 +165,7 @@ impl Original {
         }
         let exactly = report.exactly.entry(class.name).or_default();
         *exactly = (exactly.0 + 1, exactly.1 + usize::from(wrong.is_exact));
-        if let Some(Ok(verdict)) = without {
+        if let Ok(verdict) = without {
             match (class.visible, verdict.wrong) {
                 (Visible::Never | Visible::Sometimes, None) => report.hidden_without_outside += 1,
                 (Visible::Never, Some(wrong)) => report.misnamed.push(format!("{case}: found without one: {wrong:?}")),

@@ -88,11 +88,24 @@ async fn a_record_is_found_by_its_id_before_and_after_its_zone_was_made(stores: 
     for record in records.iter().step_by(97) {
         let (found_in, found) = read::find(&*stores.audit, record.id).await.unwrap().unwrap();
         assert_eq!((found_in, &found.bytes), (shard(&stores), &record.bytes));
-        let proof = read::prove(&*stores.audit, &shard(&stores), found.clone()).await.unwrap();
+        let key = publisher.signer.verifier(&shard(&stores)).unwrap();
+        let proof = read::prove(&*stores.audit, &shard(&stores), found.clone(), &key).await.unwrap();
         assert_eq!(proof.is_some(), found.index < 600, "what is not signed has no proof");
     }
     assert_eq!(read::find(&*stores.audit, Uuid::now_v7()).await.unwrap(), None);
     assert_eq!(stores.count("SELECT count(*) FROM audit_zone").await, 2);
+    // Zones that were changed hide nothing.
+    tamper(&stores, "DELETE FROM audit_zone WHERE number = 0; UPDATE audit_zone SET terms = (SELECT leaf_hash FROM audit_record WHERE idx = 0)").await;
+    for record in records.iter().step_by(97) {
+        assert!(read::find(&*stores.audit, record.id).await.unwrap().is_some());
+    }
+    // What was changed gets no proof.
+    tamper(&stores, "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 1) WHERE idx = 3")
+        .await;
+    let changed = stores.audit.records(&shard(&stores), 3, 1).await.unwrap().remove(0);
+    let key = publisher.signer.verifier(&shard(&stores)).unwrap();
+    let proof = read::prove(&*stores.audit, &shard(&stores), changed, &key).await;
+    assert!(matches!(proof, Err(StoreError::Failed(why)) if why.contains("has no proof")));
 }
 
 /// Changes the database behind everybody's back.
@@ -172,24 +185,32 @@ async fn a_head_that_was_changed_is_not_signed(stores: Stores) {
     assert_eq!(size(&stores).await, 0);
 }
 
-async fn a_database_that_was_put_back_is_recognised_by_what_was_signed_since(stores: Stores) {
-    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
-    grow(&stores, leadership, 600).await;
-    publisher.turn(leadership).await.unwrap();
-    let old = size(&stores).await;
-    tamper(&stores, "CREATE TABLE old_record AS SELECT * FROM audit_record; CREATE TABLE old_head AS SELECT * FROM audit_head; \
+async fn keep_state(stores: &Stores) {
+    tamper(stores, "CREATE TABLE old_record AS SELECT * FROM audit_record; CREATE TABLE old_head AS SELECT * FROM audit_head; \
                      CREATE TABLE old_checkpoint AS SELECT * FROM audit_checkpoint; CREATE TABLE old_tile AS SELECT * FROM audit_tile").await;
-    grow(&stores, leadership, 50).await;
-    publisher.turn(leadership).await.unwrap();
-    assert_eq!(size(&stores).await, old + 50);
+}
+
+async fn put_state_back(stores: &Stores) {
     tamper(
-        &stores,
+        stores,
         "DELETE FROM audit_record; INSERT INTO audit_record SELECT * FROM old_record; \
                      DELETE FROM audit_head; INSERT INTO audit_head SELECT * FROM old_head; \
                      DELETE FROM audit_checkpoint; INSERT INTO audit_checkpoint SELECT * FROM old_checkpoint; \
                      DELETE FROM audit_tile; INSERT INTO audit_tile SELECT * FROM old_tile",
     )
     .await;
+}
+
+async fn a_database_that_was_put_back_is_recognised_by_what_was_signed_since(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    grow(&stores, leadership, 600).await;
+    publisher.turn(leadership).await.unwrap();
+    let old = size(&stores).await;
+    keep_state(&stores).await;
+    grow(&stores, leadership, 50).await;
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, old + 50);
+    put_state_back(&stores).await;
     // Fewer records than were signed, and then as many and more, but others.
     for count in [20, 30, 40] {
         grow(&stores, leadership, count).await;
@@ -199,6 +220,31 @@ async fn a_database_that_was_put_back_is_recognised_by_what_was_signed_since(sto
     // Without a memory outside of the database it cannot be known.
     self::publisher(&stores, "another").turn(leadership).await.unwrap();
     assert_eq!(size(&stores).await, old + 90);
+}
+
+async fn what_others_have_signed_must_go_on_from_what_was_signed_here(stores: Stores) {
+    let leadership = stores.lead().await;
+    let (here, elsewhere) = (publisher(&stores, "here"), publisher(&stores, "elsewhere"));
+    grow(&stores, leadership, 300).await;
+    elsewhere.turn(leadership).await.unwrap();
+    keep_state(&stores).await;
+    grow(&stores, leadership, 300).await;
+    here.turn(leadership).await.unwrap();
+    grow(&stores, leadership, 300).await;
+    elsewhere.turn(leadership).await.unwrap();
+    // So far all is one log.
+    grow(&stores, leadership, 1).await;
+    here.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, 901);
+    // A standby that lacked some of it was taken for the server, and a leader went on that had not seen them.
+    put_state_back(&stores).await;
+    grow(&stores, leadership, 900).await;
+    let ignorant = publisher(&stores, "ignorant");
+    ignorant.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, 1200);
+    grow(&stores, leadership, 1).await;
+    here.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, 1200, "whoever remembers another log signs no more of this one");
 }
 
 async fn of_two_that_sign_at_a_time_only_one_is_stored(stores: Stores) {
@@ -229,6 +275,7 @@ on_both_engines!(
     a_record_is_found_by_its_id_before_and_after_its_zone_was_made,
     a_head_that_was_changed_is_not_signed,
     a_database_that_was_put_back_is_recognised_by_what_was_signed_since,
+    what_others_have_signed_must_go_on_from_what_was_signed_here,
     of_two_that_sign_at_a_time_only_one_is_stored,
 );
 only_on_postgres!(an_old_leader_signs_nothing);
