@@ -3,7 +3,7 @@
 //! database. What does not fit is not signed; the exchange goes on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lienthong_domain::time::Clock;
@@ -41,19 +41,33 @@ pub struct Publisher {
     pub signer: Arc<Signer>,
     pub memory: Arc<Memory>,
     pub clock: Arc<dyn Clock>,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
     /// When each shard's damage was last found.
-    damaged: Mutex<HashMap<String, Instant>>,
+    damaged: HashMap<String, Instant>,
+    /// When it was last looked.
+    looked: Option<Instant>,
 }
 
 impl Publisher {
     pub fn new(store: Arc<dyn AuditStore>, signer: Arc<Signer>, memory: Arc<Memory>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, signer, memory, clock, damaged: Mutex::default() }
+        Self { store, signer, memory, clock, found: Mutex::default() }
     }
 
     /// Signs the head of each shard that has grown. What is wrong with one shard holds up no other.
     pub async fn turn(&self, leadership: Leadership) -> Result<(), StoreError> {
+        let heads = self.store.unsigned().await?;
+        {
+            let mut found = self.found();
+            found.looked = Some(Instant::now());
+            // What is signed as it stands is damaged no more.
+            found.damaged.retain(|shard, _| heads.iter().any(|head| head.shard == *shard));
+        }
         let mut failed = Ok(());
-        for head in self.store.unsigned().await? {
+        for head in heads {
             if self.rests(&head.shard) {
                 continue;
             }
@@ -172,15 +186,25 @@ impl Publisher {
         Ok(Tree::new(edge))
     }
 
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what is known of damage: whoever has not looked for a while, because another one leads, knows nothing.
+    pub fn tell(&self) {
+        let mut found = self.found();
+        if found.looked.is_none_or(|looked| looked.elapsed() > PAUSE_AFTER_DAMAGE) {
+            found.damaged.clear();
+        }
+        gauge!(AUDIT_DAMAGED.name).set(found.damaged.len() as f64);
+    }
+
     fn rests(&self, shard: &str) -> bool {
-        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
-        damaged.get(shard).is_some_and(|found| found.elapsed() < PAUSE_AFTER_DAMAGE)
+        self.found().damaged.get(shard).is_some_and(|found| found.elapsed() < PAUSE_AFTER_DAMAGE)
     }
 
     fn is_sound(&self, shard: &str) {
-        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
-        damaged.remove(shard);
-        gauge!(AUDIT_DAMAGED.name).set(damaged.len() as f64);
+        self.found().damaged.remove(shard);
     }
 
     fn is_damaged(&self, shard: &str, what: &str) {
@@ -189,9 +213,7 @@ impl Publisher {
             what,
             "the audit log is damaged: it is not signed any more, see docs/operations/audit.md"
         );
-        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
-        damaged.insert(shard.to_owned(), Instant::now());
-        gauge!(AUDIT_DAMAGED.name).set(damaged.len() as f64);
+        self.found().damaged.insert(shard.to_owned(), Instant::now());
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use lienthong_domain::time::{Clock, Timestamp};
 use metrics::gauge;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::Stores;
@@ -149,15 +148,17 @@ pub(super) async fn give_back(lasting: &Lasting, delay_ms: u32) -> Result<(), St
     }
 }
 
-/// What is looked at every second, whatever the database does: the disk, and measured times, which are kept until then.
-pub(super) async fn keep_watch(stores: Arc<Stores>, counts: PrometheusHandle, mut stop: watch::Receiver<bool>) {
+/// What is looked at every second, whatever the database does: the disk, the damage that is known, and measured times, which
+/// are kept until then.
+pub(super) async fn keep_watch(lasting: Arc<Lasting>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = stop.changed() => return,
         }
-        counts.run_upkeep();
-        if let Some(disk) = &stores.disk {
+        lasting.counts.run_upkeep();
+        lasting.publisher.tell();
+        if let Some(disk) = &lasting.stores.disk {
             disk.look();
             gauge!(DISK_LOW.name).set(u8::from(disk.is_low()));
         }

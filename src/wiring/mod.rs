@@ -116,7 +116,7 @@ impl Gateway {
             let every = Duration::from_millis(settings.server.tls.reload_ms);
             tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
         }
-        tasks.push(tokio::spawn(keep_watch(Arc::clone(&stores), lasting.counts.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(keep_watch(Arc::clone(&lasting), stopped.clone())));
         tasks.push(tokio::spawn(keep_house(stores, clock, stopped)));
         tracing::info!(address = %serving.address, "serving");
         Ok(Self {

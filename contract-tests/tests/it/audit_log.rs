@@ -399,3 +399,28 @@ async fn a_log_without_its_signatures_or_its_head_is_not_called_sound() {
     tamper(&world, "DELETE FROM audit_record; DELETE FROM audit_head");
     assert!(ended(&world.cli(&["audit", "verify"]).await, 2).contains("there is no log here"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_is_told_and_not_signed_and_the_exchange_goes_on() {
+    let world = world().await;
+    let before = wait_until_signed(&world).await;
+    let damaged = async || {
+        let counts = world.get("/metrics").await.text;
+        counts.lines().any(|line| line == "lienthong_audit_damaged 1")
+    };
+    assert!(!damaged().await);
+    tamper(
+        &world,
+        "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 0) WHERE idx = (SELECT max(idx) FROM audit_record)",
+    );
+    for n in 0..5 {
+        let code = format!("000.00.50.H15-261123-{:04}", n + 1);
+        world.put(&code, &dossier("received")).await.is(202);
+    }
+    super::stores::eventually("it is told", damaged).await;
+    world.settle().await;
+    let now = signed(&Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text).1;
+    assert_eq!(now, before, "nothing more was signed");
+    let said = ended(&world.cli(&["audit", "verify"]).await, 1);
+    assert!(said.contains(&format!("record {}: it was changed", before.size - 1)), "{said}");
+}
