@@ -59,6 +59,10 @@ pub(super) const CLASSES: &[(&str, Tamper)] = &[
         put_head_back(&db)?;
         Ok(Expected::From(first))
     }),
+    ("all records removed", |file, _, _| {
+        Connection::open(file)?.execute("DELETE FROM audit_record", [])?;
+        Ok(Expected::Exactly(0))
+    }),
     ("a record removed and the gap closed", |file, log, rng| {
         let (db, index) = (Connection::open(file)?, rng.u64(0..log.size - 1));
         db.execute("DELETE FROM audit_record WHERE idx = ?1", [index as i64])?;

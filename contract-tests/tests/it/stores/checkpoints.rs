@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use lienthong::audit::log::{Checkpoint, Note, verify_consistency, verify_inclusion};
+use lienthong::audit::log::{Checkpoint, Note, Tile, verify_consistency, verify_inclusion};
 use lienthong::audit::memory::Memory;
 use lienthong::audit::publish::Publisher;
 use lienthong::audit::read;
 use lienthong::audit::signer::Signer;
+use lienthong::audit::store::{Publication, SignedHead};
 use lienthong::audit::{Draft, Kind, Outcome, SealedRecord};
 use lienthong::replicas::Leadership;
 use lienthong::storage::keys::Keys;
 use lienthong::storage::{Database, StoreError};
-use lienthong_domain::time::SystemClock;
+use lienthong_domain::time::{Clock, SystemClock};
 use uuid::Uuid;
 
 use super::{Stores, on_both_engines, only_on_postgres};
@@ -165,22 +166,56 @@ mod changed {
     }
 }
 
+/// Writes bytes behind everybody's back.
+async fn write(stores: &Stores, sql: &'static str, bytes: Vec<u8>) {
+    match &stores.database {
+        Database::Sqlite(database) => {
+            let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
+                Ok(transaction.connection.execute(sql, [&bytes])?)
+            };
+            assert_eq!(database.writer.write(work).await.unwrap(), 1);
+        }
+        Database::Postgres(_) => {
+            assert_eq!(stores.place.outsider().await.execute(sql, &[&bytes]).await.unwrap(), 1);
+        }
+    }
+}
+
+async fn a_log_whose_last_signature_is_not_ours_is_not_signed_on(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    grow(&stores, leadership, 10).await;
+    publisher.turn(leadership).await.unwrap();
+    let (note, _) = newest(&stores).await.unwrap();
+    let mut line = note.signatures()[0].clone();
+    line.signature[7] ^= 1;
+    let forged = Note::new(note.text().to_owned(), vec![line]).to_string().into_bytes();
+    write(&stores, "UPDATE audit_checkpoint SET note = $1", forged).await;
+    grow(&stores, leadership, 10).await;
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, 10);
+}
+
+async fn what_was_made_after_another_head_is_not_stored(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    grow(&stores, leadership, 300).await;
+    publisher.turn(leadership).await.unwrap();
+    let tile = Tile { level: 1, number: 0, width: 1 };
+    let before = stores.audit.tile(&shard(&stores), tile).await.unwrap();
+    for after in [None, Some(299), Some(301)] {
+        let signed = SignedHead { size: 400, at: SystemClock.now(), note: b"note".to_vec() };
+        let tiles = vec![(tile, vec![[7; 32]])];
+        let publication = Publication { shard: shard(&stores), after, signed, tiles, zones: Vec::new() };
+        assert_eq!(stores.audit.publish(leadership, publication).await, Err(StoreError::NotApplicable));
+    }
+    assert_eq!((size(&stores).await, stores.audit.tile(&shard(&stores), tile).await.unwrap()), (300, before));
+}
+
 async fn a_head_that_was_changed_is_not_signed(stores: Stores) {
     let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
     grow(&stores, leadership, 700).await;
     let mut frontier = stores.audit.head(&shard(&stores)).await.unwrap().unwrap().to_bytes();
     frontier[40] ^= 1;
-    match &stores.database {
-        Database::Sqlite(database) => {
-            let work = move |transaction: &mut lienthong::storage::sqlite::Transaction<'_>| {
-                Ok(transaction.connection.execute("UPDATE audit_head SET frontier = ?1", [&frontier])?)
-            };
-            database.writer.write(work).await.unwrap();
-        }
-        Database::Postgres(_) => {
-            stores.place.outsider().await.execute("UPDATE audit_head SET frontier = $1", &[&frontier]).await.unwrap();
-        }
-    }
+    write(&stores, "UPDATE audit_head SET frontier = $1", frontier).await;
     publisher.turn(leadership).await.unwrap();
     assert_eq!(size(&stores).await, 0);
 }
@@ -274,6 +309,8 @@ on_both_engines!(
     every_head_is_signed_and_every_record_has_its_proof,
     a_record_is_found_by_its_id_before_and_after_its_zone_was_made,
     a_head_that_was_changed_is_not_signed,
+    a_log_whose_last_signature_is_not_ours_is_not_signed_on,
+    what_was_made_after_another_head_is_not_stored,
     a_database_that_was_put_back_is_recognised_by_what_was_signed_since,
     what_others_have_signed_must_go_on_from_what_was_signed_here,
     of_two_that_sign_at_a_time_only_one_is_stored,
