@@ -59,8 +59,10 @@ pub(super) const CLASSES: &[(&str, Tamper)] = &[
         put_head_back(&db)?;
         Ok(Expected::From(first))
     }),
-    ("all records removed", |file, _, _| {
-        Connection::open(file)?.execute("DELETE FROM audit_record", [])?;
+    ("all records removed, and all that is made of them", |file, _, _| {
+        let everything =
+            "DELETE FROM audit_record; DELETE FROM audit_head; DELETE FROM audit_tile; DELETE FROM audit_zone";
+        Connection::open(file)?.execute_batch(everything)?;
         Ok(Expected::Exactly(0))
     }),
     ("a record removed and the gap closed", |file, log, rng| {
