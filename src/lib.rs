@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod dossiers;
+pub mod erasure;
 
 pub mod access;
 pub mod audit;

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Hash;
+use crate::storage::bodies::SealedBody;
 
 /// So that record, tile and index together stay under 1,000 bytes.
 pub const MOST_BYTES: usize = 900;
@@ -30,6 +31,22 @@ pub enum Kind {
     Operator,
     /// The configuration in force.
     Config,
+    /// A stored body was erased.
+    Erased,
+}
+
+/// Why a body is erased (Luật Bảo vệ dữ liệu cá nhân 91/2025/QH15, Điều 14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegalGround {
+    /// The person concerned has asked for it.
+    OnRequest,
+    /// What it was kept for is done.
+    PurposeFulfilled,
+    /// The time for which it may be kept is over.
+    RetentionOver,
+    /// An authority has ordered it.
+    Ordered,
 }
 
 /// How an event ended.
@@ -100,6 +117,8 @@ impl NewConfiguration {
 /// What the caller says of an event. Identifiers are given in the clear and leave this process only as pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
+    /// That of the body that it tells of; a new one if it tells of none.
+    id: Option<uuid::Uuid>,
     pub kind: Kind,
     pub op: &'static str,
     pub client: Option<&'a str>,
@@ -114,8 +133,12 @@ pub struct Draft<'a> {
     pub purpose: Option<&'static str>,
     pub route: Option<&'a str>,
     pub dir: Option<&'static str>,
-    pub body: Option<BodyCommitment>,
+    body: Option<BodyCommitment>,
     pub config: Option<NewConfiguration>,
+    /// Of an erasure.
+    pub ground: Option<LegalGround>,
+    /// Number of the document by which it was ordered.
+    pub document: Option<&'a str>,
     pub outcome: Outcome,
     /// Id of the record that this one continues.
     pub continues: Option<uuid::Uuid>,
@@ -124,6 +147,7 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub fn new(kind: Kind, op: &'static str, outcome: Outcome) -> Self {
         Self {
+            id: None,
             kind,
             op,
             client: None,
@@ -137,6 +161,8 @@ impl<'a> Draft<'a> {
             dir: None,
             body: None,
             config: None,
+            ground: None,
+            document: None,
             outcome,
             continues: None,
         }
@@ -151,6 +177,21 @@ impl<'a> Draft<'a> {
     pub fn subject(mut self, subject: &'a str) -> Self {
         self.subject = Some(subject);
         self
+    }
+
+    /// The record is about the coming of this body: both have one id.
+    pub fn body(mut self, body: &SealedBody) -> Self {
+        self.id = Some(body.id);
+        self.body = Some(body.commitment.clone());
+        self
+    }
+
+    pub(super) fn id(&self) -> uuid::Uuid {
+        self.id.unwrap_or_else(uuid::Uuid::now_v7)
+    }
+
+    pub(super) fn commitment(&self) -> Option<&BodyCommitment> {
+        self.body.as_ref()
     }
 }
 
@@ -168,6 +209,10 @@ pub(super) struct Record<'a> {
     pub(super) config: Option<&'a NewConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dir: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) document: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ground: Option<LegalGround>,
     pub(super) id: uuid::Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<String>,

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::{Clock, Timestamp};
 
+use super::event::not_specified;
 use super::record::{Draft, MOST_BYTES, Record};
 use super::{Hash, leaf_hash};
 use crate::storage::keys::Keys;
@@ -69,14 +70,16 @@ impl Recorder {
         let shard = self.shard(&half_year);
         let key = self.keys.shard(&half_year)?;
         let pseudonym = |text: &str| text_of(hmac::sign(&key, text.as_bytes()).as_ref());
-        let id = uuid::Uuid::now_v7();
+        let id = draft.id();
         let record = Record {
             agency: draft.agency,
             at: at.to_text(),
-            body: draft.body.as_ref(),
+            body: draft.commitment(),
             client: draft.client,
             config: draft.config.as_ref(),
             dir: draft.dir,
+            document: draft.document,
+            ground: draft.ground,
             id,
             key: draft.key.map(pseudonym),
             kind: draft.kind,
@@ -94,6 +97,7 @@ impl Recorder {
         };
         let bytes = serde_json::to_vec(&record).map_err(crate::storage::StoreError::failed)?;
         debug_assert!(bytes.len() <= MOST_BYTES, "an audit record of {} bytes", bytes.len());
+        debug_assert_eq!(not_specified(draft.kind, draft.op, draft.outcome.decision, &bytes), None);
         let leaf_hash = leaf_hash(&bytes);
         Ok(SealedRecord { id, shard, at, bytes, leaf_hash })
     }

@@ -5,6 +5,7 @@ mod audit;
 mod check_config;
 mod client;
 mod demo;
+mod erase;
 mod healthcheck;
 mod migrate;
 mod openapi;
@@ -53,6 +54,9 @@ enum Command {
     /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Xóa hẳn nội dung theo yêu cầu hợp pháp / Erase contents for ever, on a legal ground
+    #[command(subcommand)]
+    Erase(erase::Command),
     /// Chứng minh những gì đã trao đổi / Prove what was exchanged
     #[command(subcommand)]
     Audit(audit::Command),
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
             Command::Migrate => migrate::run(&load(&arguments)?).await,
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
+            Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
             Command::Audit(command) => audit::run(|| load(&arguments), command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
             Command::Openapi => openapi::run().await,

@@ -104,12 +104,13 @@ impl Dossiers {
             before = Some(step.state);
             let body = self.bodies.seal(&serde_json::to_vec(step).map_err(StoreError::failed)?)?;
             let outcome = Outcome { status: Some(202), ..Outcome::decided("accepted") };
-            let mut draft =
-                Draft::new(Kind::Accept, STEP, outcome).client(&client.id, &current.agency_id).subject(&current.code);
+            let mut draft = Draft::new(Kind::Accept, STEP, outcome)
+                .client(&client.id, &current.agency_id)
+                .subject(&current.code)
+                .body(&body);
             draft.procedure = Some(&current.procedure_code);
             draft.purpose = is_unusual.then_some("unusual_transition");
             draft.dir = Some("in");
-            draft.body = Some(body.commitment.clone());
             records.push(self.recorder.seal(&draft)?);
             items.push(NewItem {
                 id: Uuid::now_v7(),

@@ -93,7 +93,7 @@ pub(super) struct StepView {
     #[schema(minimum = 1, example = 1)]
     pub(super) ordinal: i64,
     pub(super) accepted_at: Timestamp,
-    /// Vắng mặt nếu đã bị xóa theo luật. / Absent if it was erased.
+    /// `null` nếu đã bị xóa theo luật. / `null` if it was erased.
     #[schema(value_type = Option<Step>)]
     pub(super) step: Value,
 }
@@ -129,7 +129,7 @@ pub(super) struct DossierView {
     pub(super) revision: i64,
     pub(super) accepted_at: Timestamp,
     pub(super) updated_at: Timestamp,
-    /// Vắng mặt nếu đã bị xóa theo luật. / Absent if it was erased.
+    /// `null` nếu đã bị xóa theo luật. / `null` if it was erased.
     #[schema(value_type = Option<Dossier>)]
     pub(super) dossier: Value,
     #[schema(max_items = 500)]

@@ -212,11 +212,11 @@ impl Dossiers {
         let procedure = dossier.procedure_code.original();
         let mut draft = Draft::new(Kind::Accept, SYNC, Outcome { status: Some(202), ..Outcome::decided("accepted") })
             .client(&client.id, &agency_id)
-            .subject(dossier.code.as_str());
+            .subject(dossier.code.as_str())
+            .body(&body);
         draft.procedure = Some(procedure);
         draft.purpose = purpose;
         draft.dir = Some("in");
-        draft.body = Some(body.commitment.clone());
         let record = self.recorder.seal(&draft)?;
         let row = DossierRow {
             code: dossier.code.as_str().to_owned(),

@@ -18,7 +18,7 @@ use crate::storage::{Database, StoreError};
 use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
-/// and signs the log, forgets old answers.
+/// and signs the log, forgets old answers and contents.
 pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
     let Lasting { stores, replies, clock, publisher, .. } = lasting;
     let settings = Arc::clone(&in_force.borrow());
@@ -53,6 +53,14 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             let keep_ms = i64::from(in_force.borrow().idempotency.keep_hours) * 3_600_000;
             let (replies, before) = (Arc::clone(&replies), clock.now().plus_millis(-keep_ms));
             async move { replies.forget(before).await.map(|forgotten| forgotten > 0) }
+        }
+    };
+    let retain = {
+        let (eraser, clock, in_force) = (stores.eraser(), Arc::clone(clock), in_force.clone());
+        move || {
+            let days = i64::from(in_force.borrow().retention.dossier_contents_days);
+            let (eraser, before) = (eraser.clone(), clock.now().plus_millis(-days * 86_400_000));
+            async move { if days == 0 { Ok(false) } else { eraser.keep_no_longer(before).await } }
         }
     };
     let rotate = {
@@ -96,6 +104,7 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             every: Duration::from_secs(60),
             turn: Box::new(move |_| Box::pin(assertions())),
         },
+        Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]
 }

@@ -15,6 +15,7 @@ use crate::audit::signer::Signer;
 use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
 use crate::config::{Engine, Settings};
+use crate::erasure::{self, Eraser};
 use crate::outbox::{self, store::OutboxStore};
 use crate::replicas::store::ReplicaStore;
 use crate::replicas::{self, Bell};
@@ -101,6 +102,25 @@ impl Stores {
     /// Signs the audit log.
     pub fn signer(&self) -> Result<Signer, StoreError> {
         Signer::open(&self.keys)
+    }
+
+    /// Erases contents.
+    pub fn eraser(&self) -> Eraser {
+        Eraser { store: erasure::store::open(&self.database), recorder: Arc::clone(&self.recorder) }
+    }
+
+    /// What is left of erased contents, and where: for whoever has erased some.
+    pub fn what_erasure_leaves(&self) -> &'static str {
+        match self.database {
+            Database::Sqlite(_) => {
+                "Tệp cơ sở dữ liệu không còn gì; bản sao lưu cũ thì còn, đến khi hủy. / The database files have nothing left of \
+                 it; older backups have, until they are destroyed (docs/operations/erasure.md)."
+            }
+            Database::Postgres(_) => {
+                "WAL, bản sao và sao lưu của PostgreSQL còn giữ bản mã đến khi đổi khóa nội dung. / PostgreSQL's log, standbys \
+                 and backups keep the ciphertext; it can be read until the key of contents is changed (docs/operations/erasure.md)."
+            }
+        }
     }
 
     /// What operators do with clients.

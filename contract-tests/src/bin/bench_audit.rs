@@ -18,6 +18,7 @@ use lienthong::audit::{self, BodyCommitment, Draft, Kind, Outcome, Recorder};
 use lienthong::replicas::Leadership;
 use lienthong::storage::Database;
 use lienthong::storage::backlog::Backlog;
+use lienthong::storage::bodies::SealedBody;
 use lienthong::storage::disk::DiskWatch;
 use lienthong::storage::keys::Keys;
 use lienthong::storage::migrations::MIGRATIONS;
@@ -98,8 +99,9 @@ async fn fill(store: &dyn AuditStore, recorder: &Recorder, publisher: &Publisher
                 Draft::new(Kind::Accept, "dossier.sync", outcome).client("one-stop", "000.00.50.H15").subject(&code);
             draft.procedure = Some("1.001612");
             draft.dir = Some("in");
-            draft.body = Some(BodyCommitment { commit: [9; 32], len: 1024 });
-            recorder.seal(&draft)
+            let commitment = BodyCommitment { commit: [9; 32], len: 1024 };
+            let (wrapped_key, sealed) = (Vec::new(), Vec::new());
+            recorder.seal(&draft.body(&SealedBody { id: Uuid::now_v7(), key_id: 1, wrapped_key, sealed, commitment }))
         });
         let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
         let started = Instant::now();

@@ -10,6 +10,7 @@ mod catalogue;
 mod conversation;
 mod documents;
 mod edge;
+mod erasure;
 mod idempotency;
 mod limits;
 mod logs;

@@ -69,6 +69,12 @@ impl Settings {
             "From 24 to 168.",
         );
         must(
+            matches!(self.retention.dossier_contents_days, 0 | 30..=36_500),
+            "/retention/dossier_contents_days",
+            "0, hoặc từ 30 đến 36500.",
+            "0, or from 30 to 36500.",
+        );
+        must(
             (1..=60).contains(&self.idempotency.memory_minutes),
             "/idempotency/memory_minutes",
             "Từ 1 đến 60.",

@@ -3,6 +3,7 @@
 //! A commit that fails has an unknown outcome: the process ends and recovers from what the disk holds.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self as blocking, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,13 @@ use crate::telemetry::metrics::COMMIT_SECONDS;
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    empty_log: blocking::Sender<EmptyLog>,
     disk: Arc<DiskWatch>,
     backlog: Arc<Backlog>,
 }
+
+/// Asks that nothing of what was written before is left in the write-ahead log.
+type EmptyLog = oneshot::Sender<Result<(), StoreError>>;
 
 impl Writer {
     pub(super) fn start(
@@ -50,14 +55,12 @@ impl Writer {
             })
             .map_err(StoreError::failed)?;
         let wal_bytes = limits.wal_bytes;
+        let (empty_log, asked) = blocking::channel();
         thread::Builder::new()
             .name("sqlite-checkpoint".into())
-            .spawn({
-                let queue = queue.downgrade();
-                move || keep_wal_short(&checkpointer, wal_bytes, || queue.upgrade().is_some())
-            })
+            .spawn(move || keep_wal_short(&checkpointer, wal_bytes, &asked))
             .map_err(StoreError::failed)?;
-        Ok(Self { queue, disk, backlog })
+        Ok(Self { queue, empty_log, disk, backlog })
     }
 
     /// Accepts something new: refused while the disk, the outbox or the write queue is full.
@@ -76,6 +79,15 @@ impl Writer {
         let job = Box::new(Request { work, result: None, answer });
         self.queue.try_send(job).map_err(|_| StoreError::Busy)?;
         answered.await.map_err(|_| StoreError::Failed("the writer has stopped".into()))?
+    }
+
+    /// Empties the write-ahead log, whose old frames would still hold what was overwritten. Readers hold it up for as long as
+    /// each reads.
+    pub async fn empty_log(&self) -> Result<(), StoreError> {
+        let stopped = || StoreError::Failed("the writer has stopped".into());
+        let (answer, answered) = oneshot::channel();
+        self.empty_log.send(answer).map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
 
     /// Writes what must go on even then: outcomes of deliveries, operators' decisions. Waits for a place in the queue.
@@ -336,7 +348,7 @@ const PASSES: usize = 3;
 
 /// Copies the write-ahead log back while the writer goes on. A log that has become too long is begun anew: what little is
 /// left to copy then, the writer waits for. Its file keeps its length: to write over blocks costs less than to add some.
-fn keep_wal_short(connection: &Connection, wal_bytes: u64, is_wanted: impl Fn() -> bool) {
+fn keep_wal_short(connection: &Connection, wal_bytes: u64, asked: &blocking::Receiver<EmptyLog>) {
     let most_pages = i64::try_from(wal_bytes / 4096).unwrap_or(i64::MAX);
     let pages_after = |mode: &str| connection.query_row(mode, [], |row| row.get::<_, i64>(1));
     let shorten = || {
@@ -347,11 +359,29 @@ fn keep_wal_short(connection: &Connection, wal_bytes: u64, is_wanted: impl Fn() 
         }
         pages_after("PRAGMA wal_checkpoint(RESTART)").map(drop)
     };
-    while is_wanted() {
-        thread::sleep(Duration::from_millis(200));
+    loop {
+        match asked.recv_timeout(Duration::from_millis(200)) {
+            // Whoever asked may have gone.
+            Ok(answer) => drop(answer.send(empty(connection))),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
         if let Err(error) = shorten() {
             let error: rusqlite::Error = error;
             tracing::warn!(%error, "the write-ahead log could not be shortened");
         }
     }
+}
+
+/// Tries to empty the log while others read; each waits `busy_timeout`.
+const MOST_TRIES: usize = 20;
+
+fn empty(connection: &Connection) -> Result<(), StoreError> {
+    for _ in 0..MOST_TRIES {
+        let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if !is_busy {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Busy)
 }

@@ -89,7 +89,7 @@ impl Maker {
         let mut draft = Draft::new(Kind::Accept, "dossier.sync", outcome).client("bench", &agency_id).subject(&code);
         draft.procedure = Some("1.001612");
         draft.dir = Some("in");
-        draft.body = Some(body.commitment.clone());
+        draft = draft.body(&body);
         let record = self.recorder.seal(&draft)?;
         let row = DossierRow {
             code,

@@ -204,7 +204,8 @@ impl Filler {
         self.record(to, Kind::Accept, accept, "accepted", lane.code)?;
         if is_tried {
             self.record(to, Kind::Send, "outbox.send", "sending", lane.code)?;
-            self.record(to, Kind::Outcome, "dossier.insert", standing.status, lane.code)?;
+            let came_of_it = if standing.status == "sending" { "unknown" } else { standing.status };
+            self.record(to, Kind::Outcome, "dossier.insert", came_of_it, lane.code)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod api;
 mod errors;
+mod events;
 mod settings;
 
 use std::path::{Path, PathBuf};

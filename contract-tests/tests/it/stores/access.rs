@@ -39,7 +39,7 @@ fn record(stores: &Stores, op: &'static str) -> SealedRecord {
 }
 
 async fn change(stores: &Stores, change: Change) -> Result<(), StoreError> {
-    stores.access.change(change, record(stores, "test")).await
+    stores.access.change(change, record(stores, "client.add")).await
 }
 
 async fn add(stores: &Stores, id: &str) -> Credential {

@@ -38,7 +38,7 @@ async fn place_all(stores: &Stores, leadership: Leadership) {
 }
 
 async fn append(stores: &Stores, count: i64) {
-    let appends = (0..count).map(|n| stores.audit.append(record(stores, "test", "a", n)));
+    let appends = (0..count).map(|n| stores.audit.append(record(stores, "dossier.sync", "a", n)));
     join_all(appends).await.into_iter().for_each(|result| result.unwrap());
 }
 
@@ -50,7 +50,7 @@ async fn the_head_is_the_tree_of_the_records_and_writes_that_were_refused_left_n
         match n % 3 {
             0 => stores.dossiers.put(put(stores, "taken", None)).await,
             1 => stores.dossiers.put(put(stores, &format!("d{n}"), None)).await,
-            _ => stores.audit.append(record(stores, "test", "a", n)).await,
+            _ => stores.audit.append(record(stores, "dossier.step", "a", n)).await,
         }
     });
     let results = join_all(writes).await;
@@ -58,7 +58,7 @@ async fn the_head_is_the_tree_of_the_records_and_writes_that_were_refused_left_n
     assert_eq!((refused, results.iter().filter(|result| result.is_ok()).count()), (67, 133));
     place_all(stores, stores.lead().await).await;
     assert_eq!(sound_records(&*stores.audit).await, 134);
-    assert_eq!(stores.log().await.iter().filter(|record| record["op"] == "test").count(), 66);
+    assert_eq!(stores.log().await.iter().filter(|record| record["op"] == "dossier.step").count(), 66);
 }
 
 struct At(Timestamp);
@@ -82,7 +82,7 @@ async fn each_half_year_has_a_tree_of_its_own(stores: Stores) {
     let (old, new) = (recorder("2026-06-30T16:59:59Z"), recorder("2026-06-30T17:00:00Z"));
     for n in 0..20 {
         let recorder = if n % 3 == 0 { &old } else { &new };
-        let draft = Draft::new(Kind::Accept, "test", Outcome::decided("accepted"));
+        let draft = Draft::new(Kind::Accept, "dossier.sync", Outcome::decided("accepted"));
         stores.audit.append(recorder.seal(&draft).unwrap()).await.unwrap();
     }
     place_all(&stores, stores.lead().await).await;

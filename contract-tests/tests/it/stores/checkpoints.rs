@@ -33,7 +33,7 @@ fn shard(stores: &Stores) -> String {
 
 /// Some records, with their places.
 async fn grow(stores: &Stores, leadership: Leadership, count: usize) -> Vec<SealedRecord> {
-    let draft = Draft::new(Kind::Accept, "test", Outcome::decided("accepted"));
+    let draft = Draft::new(Kind::Accept, "dossier.sync", Outcome::decided("accepted"));
     let records: Vec<_> = (0..count).map(|_| stores.recorder.seal(&draft).unwrap()).collect();
     let appends = records.iter().map(|record| stores.audit.append_always(record.clone()));
     futures::future::join_all(appends).await.into_iter().for_each(|result| result.unwrap());

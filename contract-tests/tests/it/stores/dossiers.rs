@@ -201,7 +201,7 @@ async fn full_states_and_steps_of_one_dossier_are_delivered_in_the_order_in_whic
     let log = stores.log().await;
     let accepted = log.iter().filter(|record| record["kind"] == "accept");
     let accepted: Vec<_> = accepted
-        .map(|record| (record["op"] == "test.put", record["outcome"]["code"].as_str().unwrap().to_owned()))
+        .map(|record| (record["op"] == "dossier.sync", record["outcome"]["code"].as_str().unwrap().to_owned()))
         .collect();
     assert_eq!(delivered, accepted);
 }

@@ -6,6 +6,7 @@ mod batches;
 mod checkpoints;
 mod dossier_list;
 mod dossiers;
+mod erasure;
 mod idempotency;
 mod keys;
 mod lanes;

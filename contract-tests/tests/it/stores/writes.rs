@@ -40,7 +40,11 @@ pub(crate) fn settlement(claimed: &Claimed, to: Status, due: Option<i64>) -> Set
     Settlement {
         id: claimed.item.id,
         fence: claimed.item.fence,
-        operation: "test",
+        operation: match (claimed.item.status, to) {
+            (Status::Unknown, Status::Dead) => "outbox.quarantine",
+            (Status::Unknown, _) => "outbox.look_up",
+            _ => "dossier.insert",
+        },
         to,
         due_at: due.map(at),
         problem: None,
@@ -69,7 +73,7 @@ pub(crate) fn put(stores: &Stores, code: &str, expected_revision: Option<i64>) -
         accepted_at: item.accepted_at,
         updated_at: item.accepted_at,
     };
-    let record = record(stores, "test.put", code, revision);
+    let record = record(stores, "dossier.sync", code, revision);
     PutDossier { row, expected_revision, body, item, record }
 }
 
@@ -84,7 +88,7 @@ pub(crate) fn steps(stores: &Stores, code: &str, expected_steps: i64, count: i64
         expected_steps,
         step_state: DossierState::Processing,
         items: numbers.clone().zip(bodies.iter().map(|body| body.id)).map(of).collect(),
-        records: numbers.map(|n| record(stores, "test.step", code, n)).collect(),
+        records: numbers.map(|n| record(stores, "dossier.step", code, n)).collect(),
         bodies,
         reply: reply("client", key),
         now: at(0),

@@ -1,0 +1,88 @@
+//! Every event that the log tells: what there may be in a record of it. docs/audit-log.md explains the same list, and a test
+//! holds the two equal. A record of something else is a mistake that every test with assertions finds.
+
+use std::collections::BTreeSet;
+
+use super::record::Kind;
+
+/// One event of the specification: a kind and an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    pub kind: Kind,
+    pub op: &'static str,
+    /// What may be decided in it.
+    pub decisions: &'static [&'static str],
+    /// Members that its record may have beside those that every record has.
+    pub members: &'static [&'static str],
+}
+
+/// Members of every record.
+pub const ALWAYS: &[&str] = &["at", "id", "kind", "mono", "op", "outcome", "shard", "v"];
+
+const ACCEPT: &[&str] = &["agency", "body", "client", "dir", "procedure", "purpose", "subject"];
+const REFUSE: &[&str] = &["agency", "client", "dir", "subject"];
+const DELIVERY: &[&str] = &["agency", "client", "dir", "key", "route", "subject"];
+const DECISION: &[&str] = &["agency", "client", "key", "route", "subject"];
+const ERASURE: &[&str] = &["document", "ground", "officer", "ref", "subject"];
+const CLIENT: &[&str] = &["client"];
+
+/// What may come of an attempt, and of a look at one whose outcome is unknown.
+const OUTCOMES: &[&str] = &["dead", "delivered", "retry", "unknown"];
+
+const fn event(
+    kind: Kind,
+    op: &'static str,
+    decisions: &'static [&'static str],
+    members: &'static [&'static str],
+) -> Event {
+    Event { kind, op, decisions, members }
+}
+
+/// The closed list.
+pub const EVENTS: &[Event] = &[
+    event(Kind::Accept, "dossier.sync", &["accepted"], ACCEPT),
+    event(Kind::Accept, "dossier.step", &["accepted"], ACCEPT),
+    event(Kind::Refuse, "dossier.sync", &["refused"], REFUSE),
+    event(Kind::Refuse, "dossier.step", &["refused"], REFUSE),
+    event(Kind::BodyRead, "dossier.view", &["shown"], &["agency", "client", "subject"]),
+    event(Kind::Erased, "content.erase", &["erased"], ERASURE),
+    event(Kind::Send, "outbox.send", &["sending"], DELIVERY),
+    event(Kind::Outcome, "dossier.insert", OUTCOMES, DELIVERY),
+    event(Kind::Outcome, "dossier.update", OUTCOMES, DELIVERY),
+    event(Kind::Outcome, "dossier.append_step", OUTCOMES, DELIVERY),
+    event(Kind::Outcome, "outbox.attempt_timeout", &["unknown"], DELIVERY),
+    event(Kind::Outcome, "outbox.lease_lost", &["unknown"], DELIVERY),
+    event(Kind::Outcome, "outbox.unsent", &["retry"], DELIVERY),
+    event(Kind::Outcome, "outbox.lease_ended", &["unknown"], DELIVERY),
+    event(Kind::Lookup, "outbox.lease_ended", &["unknown"], DELIVERY),
+    event(Kind::Outcome, "outbox.body_unreadable", &["dead"], DELIVERY),
+    event(Kind::Outcome, "outbox.body_erased", &["dead"], DELIVERY),
+    event(Kind::Lookup, "outbox.look_up", &["delivered", "retry", "unknown"], DELIVERY),
+    event(Kind::Lookup, "outbox.resend", &["retry"], DELIVERY),
+    event(Kind::Lookup, "outbox.park", &["unknown"], DELIVERY),
+    event(Kind::Lookup, "outbox.quarantine", &["dead"], DELIVERY),
+    event(Kind::Outcome, "outbox.supersede", &["cancelled"], DELIVERY),
+    event(Kind::Operator, "outbox.decide", &["cancelled", "retry", "skipped"], DECISION),
+    event(Kind::Operator, "client.add", &["done"], CLIENT),
+    event(Kind::Operator, "client.rotate", &["done"], CLIENT),
+    event(Kind::Operator, "client.revoke", &["done"], CLIENT),
+    event(Kind::Operator, "client.revoke_credential", &["done"], CLIENT),
+    event(Kind::Config, "config.start", &["done"], &["config"]),
+    event(Kind::Config, "config.change", &["done"], &["config", "purpose"]),
+    event(Kind::Config, "token_key.add", &["done"], &[]),
+    event(Kind::Config, "token_key.remove", &["done"], &[]),
+];
+
+/// What is in a record and not in its event; nothing if it is as specified.
+pub(super) fn not_specified(kind: Kind, op: &str, decision: &str, record: &[u8]) -> Option<String> {
+    let Some(event) = EVENTS.iter().find(|event| event.kind == kind && event.op == op) else {
+        return Some(format!("({kind:?}, {op}) is no event of src/audit/event.rs"));
+    };
+    if !event.decisions.contains(&decision) {
+        return Some(format!("({kind:?}, {op}) decides nothing like {decision}"));
+    }
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(record).ok()?;
+    let may: BTreeSet<&str> = ALWAYS.iter().chain(event.members).copied().collect();
+    let other = members.keys().find(|member| !may.contains(member.as_str()))?;
+    Some(format!("({kind:?}, {op}) has no member {other}"))
+}

@@ -1,0 +1,98 @@
+//! Erasure on PostgreSQL. Rows are gone at once; what the server keeps of them elsewhere opens only with the key that
+//! wrapped their own.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use lienthong_domain::time::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Content, Erasure, ErasureStore, first_id_at};
+use crate::erasure::Target;
+use crate::storage::StoreError;
+use crate::storage::postgres::{Postgres, Transaction, column};
+
+/// The topic's store on PostgreSQL.
+pub(super) struct PostgresErasure {
+    database: Postgres,
+}
+
+impl PostgresErasure {
+    pub(super) fn new(database: Postgres) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl ErasureStore for PostgresErasure {
+    async fn find(&self, target: &Target) -> Result<Vec<Content>, StoreError> {
+        let rows = match target {
+            Target::Dossier(code) => {
+                let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE lane = $1 \
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY position";
+                self.database.query(sql, &[code]).await?
+            }
+            Target::Record(id) => {
+                let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE body_id = $1 \
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+                self.database.query(sql, &[id]).await?
+            }
+        };
+        Ok(rows.iter().map(content_of).collect())
+    }
+
+    async fn erase(&self, erasures: Vec<Erasure>) -> Result<usize, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        let erased = erase(&transaction, &erasures).await?;
+        transaction.commit().await?;
+        Ok(erased)
+    }
+
+    async fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<Content>, StoreError> {
+        let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE id < $1 AND NOT is_open ORDER BY id LIMIT $2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.database.query(sql, &[&first_id_at(before), &limit]).await?;
+        Ok(rows.iter().map(content_of).collect())
+    }
+
+    async fn drop_settled(&self, erasures: Vec<Erasure>) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        erase(&transaction, &erasures).await?;
+        let items = column(&erasures, |erasure| erasure.content.item);
+        transaction.execute("DELETE FROM outbox WHERE id = ANY($1)", &[&items]).await?;
+        transaction.commit().await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// The items' rows are locked first: whoever opens one again waits, and then finds that its content is gone.
+async fn erase(transaction: &Transaction<'_>, erasures: &[Erasure]) -> Result<usize, StoreError> {
+    let items = column(erasures, |erasure| erasure.content.item);
+    let sql = "SELECT is_open FROM outbox WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    if transaction.query(sql, &[&items]).await?.iter().any(|row| row.get(0)) {
+        return Err(StoreError::Conflict);
+    }
+    let bodies = column(erasures, |erasure| erasure.content.body);
+    let removed = transaction.query("DELETE FROM body WHERE id = ANY($1) RETURNING id", &[&bodies]).await?;
+    let removed: HashSet<Uuid> = removed.iter().map(|row| row.get(0)).collect();
+    let erased: Vec<&Erasure> = erasures.iter().filter(|erasure| removed.contains(&erasure.content.body)).collect();
+    let codes = column(erased.iter().copied(), |erasure| erasure.content.dossier.as_str());
+    let bodies = column(erased.iter().copied(), |erasure| erasure.content.body);
+    let digests = column(erased.iter().copied(), |erasure| erasure.digest.as_slice());
+    let sql = "UPDATE dossier SET digest = erased.digest \
+               FROM unnest($1::text[], $2::uuid[], $3::bytea[]) AS erased (code, body_id, digest) \
+               WHERE dossier.code = erased.code AND dossier.body_id = erased.body_id";
+    transaction.execute(sql, &[&codes, &bodies, &digests]).await?;
+    erased.iter().for_each(|erasure| transaction.audit(erasure.record.clone()));
+    Ok(erased.len())
+}
+
+fn content_of(row: &Row) -> Content {
+    Content { body: row.get(0), item: row.get(1), dossier: row.get(2), is_open: row.get(3) }
+}
