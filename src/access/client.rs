@@ -12,6 +12,7 @@ lienthong_domain::code_enum! {
         DossiersRead = "dossiers:read" => "xem hồ sơ",
         DossiersWrite = "dossiers:write" => "gửi hồ sơ",
         CatalogueRead = "catalogue:read" => "xem danh mục",
+        AuditRead = "audit:read" => "đọc nhật ký kiểm toán",
         MetricsRead = "metrics:read" => "xem số đo vận hành",
         Operator = "operator" => "vận hành cổng",
     }

@@ -19,11 +19,11 @@ pub struct Event {
 /// Members of every record.
 pub const ALWAYS: &[&str] = &["at", "id", "kind", "mono", "op", "outcome", "shard", "v"];
 
-const ACCEPT: &[&str] = &["agency", "body", "client", "dir", "procedure", "purpose", "subject"];
+const ACCEPT: &[&str] = &["agency", "body", "client", "dir", "person", "procedure", "purpose", "subject"];
 const REFUSE: &[&str] = &["agency", "client", "dir", "subject"];
 const DELIVERY: &[&str] = &["agency", "client", "dir", "key", "route", "subject"];
 const DECISION: &[&str] = &["agency", "client", "key", "route", "subject"];
-const ERASURE: &[&str] = &["document", "ground", "officer", "ref", "subject"];
+const ERASURE: &[&str] = &["agency", "document", "ground", "officer", "ref", "subject"];
 const CLIENT: &[&str] = &["client"];
 
 /// What may come of an attempt, and of a look at one whose outcome is unknown.
@@ -44,7 +44,10 @@ pub const EVENTS: &[Event] = &[
     event(Kind::Accept, "dossier.step", &["accepted"], ACCEPT),
     event(Kind::Refuse, "dossier.sync", &["refused"], REFUSE),
     event(Kind::Refuse, "dossier.step", &["refused"], REFUSE),
-    event(Kind::BodyRead, "dossier.view", &["shown"], &["agency", "client", "subject"]),
+    event(Kind::BodyRead, "dossier.view", &["shown"], &["agency", "client", "person", "subject"]),
+    event(Kind::LogRead, "audit.records", &["shown"], &["client", "subject"]),
+    event(Kind::LogRead, "audit.record", &["shown"], &["client", "ref"]),
+    event(Kind::LogRead, "audit.person_view", &["shown"], &["client", "person"]),
     event(Kind::Erased, "content.erase", &["erased"], ERASURE),
     event(Kind::Send, "outbox.send", &["sending"], DELIVERY),
     event(Kind::Outcome, "dossier.insert", OUTCOMES, DELIVERY),

@@ -10,6 +10,8 @@ pub mod publish;
 pub mod read;
 mod record;
 mod recorder;
+pub mod records;
+pub mod search;
 pub mod signer;
 pub mod store;
 pub mod verify;

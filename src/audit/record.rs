@@ -12,8 +12,7 @@ pub const MOST_BYTES: usize = 900;
 const MOST_NAME_BYTES: usize = 350;
 
 /// What kind of event a record tells. Closed list; the events of the specification are (kind, op) pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A request was accepted.
     Accept,
@@ -33,6 +32,32 @@ pub enum Kind {
     Config,
     /// A stored body was erased.
     Erased,
+    /// Records of this log were shown.
+    LogRead,
+}
+
+impl Kind {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refuse => "refuse",
+            Self::Send => "send",
+            Self::Outcome => "outcome",
+            Self::Lookup => "lookup",
+            Self::BodyRead => "body_read",
+            Self::Operator => "operator",
+            Self::Config => "config",
+            Self::Erased => "erased",
+            Self::LogRead => "log_read",
+        }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// Why a body is erased (Luật Bảo vệ dữ liệu cá nhân 91/2025/QH15, Điều 14).
@@ -129,6 +154,8 @@ pub struct Draft<'a> {
     /// The identity key of a delivery: the same at every attempt.
     pub key: Option<&'a str>,
     pub officer: Option<&'a str>,
+    /// The identity number of the person whom the event is about.
+    pub person: Option<&'a str>,
     /// Why, for operator actions and unusual transitions; texts that people write stay out of the log: a fixed word.
     pub purpose: Option<&'static str>,
     pub route: Option<&'a str>,
@@ -156,6 +183,7 @@ impl<'a> Draft<'a> {
             subject: None,
             key: None,
             officer: None,
+            person: None,
             purpose: None,
             route: None,
             dir: None,
@@ -171,6 +199,12 @@ impl<'a> Draft<'a> {
     pub fn client(mut self, client: &'a str, agency: &'a str) -> Self {
         self.client = Some(client);
         self.agency = Some(agency);
+        self
+    }
+
+    /// Who did it, on behalf of no agency in particular.
+    pub fn by(mut self, client: &'a str) -> Self {
+        self.client = Some(client);
         self
     }
 
@@ -223,6 +257,8 @@ pub(super) struct Record<'a> {
     pub(super) officer: Option<String>,
     pub(super) op: &'a str,
     pub(super) outcome: &'a Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) person: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) procedure: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

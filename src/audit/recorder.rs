@@ -63,6 +63,13 @@ impl Recorder {
         [present, half_year(earlier)]
     }
 
+    /// The pseudonym of a text in a log; `None` if the key of its pseudonyms was destroyed.
+    pub fn pseudonym(&self, shard: &str, text: &str) -> Result<Option<String>, crate::storage::StoreError> {
+        let half_year = shard.rsplit('/').next().unwrap_or(shard);
+        let key = self.keys.known_shard(half_year)?;
+        Ok(key.map(|key| text_of(hmac::sign(&key, text.as_bytes()).as_ref())))
+    }
+
     /// Seals a record. Fails only if the shard's key cannot be read or created.
     pub fn seal(&self, draft: &Draft<'_>) -> Result<SealedRecord, crate::storage::StoreError> {
         let at = self.clock.now();
@@ -87,6 +94,7 @@ impl Recorder {
             officer: draft.officer.map(pseudonym),
             op: draft.op,
             outcome: &draft.outcome,
+            person: draft.person.map(pseudonym),
             procedure: draft.procedure,
             purpose: draft.purpose,
             reference: draft.continues,

@@ -10,7 +10,7 @@ use super::log::TILE_HASHES;
 
 /// Records of one zone, as many as the tile of their hashes has.
 pub const ZONE_RECORDS: u64 = TILE_HASHES as u64;
-/// Four bytes a record: with three terms each, one zone in a hundred is read in vain.
+/// Four bytes a record: with three or four terms each, one zone in a hundred is read in vain.
 const FILTER_BYTES: usize = 1024;
 const PROBES: usize = 4;
 
@@ -21,6 +21,8 @@ pub enum Term<'a> {
     Client(&'a str),
     /// A pseudonym.
     Subject(&'a str),
+    /// A pseudonym.
+    Person(&'a str),
 }
 
 impl Term<'_> {
@@ -30,6 +32,7 @@ impl Term<'_> {
             Self::Id(text) => (b"i", text),
             Self::Client(text) => (b"c", text),
             Self::Subject(text) => (b"s", text),
+            Self::Person(text) => (b"p", text),
         };
         let hash = digest(&SHA256, &[kind, text.as_bytes()].concat());
         let mut bits = [0; PROBES];
@@ -49,6 +52,8 @@ struct Members<'a> {
     client: Option<&'a str>,
     #[serde(borrow, default)]
     subject: Option<&'a str>,
+    #[serde(borrow, default)]
+    person: Option<&'a str>,
 }
 
 /// One zone of a shard.
@@ -67,8 +72,9 @@ impl Zone {
         let times = || records.iter().map(|(at, _)| *at);
         let mut terms = vec![0; FILTER_BYTES];
         for (_, bytes) in records {
-            let Ok(Members { id, client, subject }) = serde_json::from_slice(bytes) else { continue };
-            let found = [Some(Term::Id(id)), client.map(Term::Client), subject.map(Term::Subject)];
+            let Ok(Members { id, client, subject, person }) = serde_json::from_slice(bytes) else { continue };
+            let found =
+                [Some(Term::Id(id)), client.map(Term::Client), subject.map(Term::Subject), person.map(Term::Person)];
             for bit in found.into_iter().flatten().flat_map(Term::bits) {
                 terms[bit / 8] |= 1 << (bit % 8);
             }

@@ -7,7 +7,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lienthong_domain::dossier::DossierState;
-use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +26,7 @@ use crate::access::idempotency::{Admission, Key, KeyedReply, answer};
 use crate::http::json::JsonBody;
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Language, Problem};
+use crate::http::query;
 use crate::storage::StoreError;
 
 /// All routes of this topic.
@@ -117,11 +117,7 @@ async fn list_dossiers(
     Caller(client): Caller,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    let kept: String = parameters
-        .iter()
-        .filter(|(name, _)| name != "cursor")
-        .map(|(name, value)| format!("&{name}={}", value.replace('+', "%2B")))
-        .collect();
+    let kept = query::without_cursor(&parameters);
     let page = dossiers.list(&client, read_filter(parameters, dossiers.limits.page_items)?).await?;
     let link = page.next_cursor.as_ref().map(|cursor| format!("</v1/dossiers?cursor={cursor}{kept}>; rel=\"next\""));
     let mut response = Json(page).into_response();
@@ -242,33 +238,17 @@ fn expected_revision(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 
 fn read_filter(parameters: Vec<(String, String)>, most: usize) -> Result<Filter, Problem> {
     let mut filter = Filter::default();
-    let mut wrong = InvalidFields::default();
-    let mut seen = std::collections::HashSet::new();
-    for (name, value) in parameters {
-        let place = format!("#/query/{}", name.chars().take(64).collect::<String>());
-        let is_repeated = !seen.insert(name.clone());
-        let result = match name.as_str() {
-            _ if is_repeated => {
-                Err(Refusal::new("repeated", "Tham số này chỉ được gửi một lần.", "Send this parameter once."))
-            }
+    query::read(parameters, |name, value| {
+        Some(match name {
             "state" => DossierState::parse(&value).map(|state| filter.state = Some(state)),
             "updatedSince" => Timestamp::parse(&value).map(|since| filter.updated_since = Some(since)),
-            "limit" => match value.parse() {
-                Ok(limit) if (1..=most).contains(&limit) => {
-                    filter.limit = Some(limit);
-                    Ok(())
-                }
-                _ => Err(Refusal::new("limit", format!("Từ 1 đến {most}."), format!("1 to {most}."))),
-            },
+            "limit" => query::limit(&value, most).map(|limit| filter.limit = Some(limit)),
             "cursor" => {
                 filter.cursor = Some(value);
                 Ok(())
             }
-            _ => Err(Refusal::new("unknown_parameter", "Không có tham số này.", "There is no such parameter.")),
-        };
-        if let Err(refusal) = result {
-            wrong.push(place, refusal);
-        }
-    }
-    wrong.into_result(filter).map_err(Problem::from)
+            _ => return None,
+        })
+    })?;
+    Ok(filter)
 }

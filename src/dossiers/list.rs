@@ -1,11 +1,6 @@
 //! Lists of dossiers, a page at a time, oldest change first. No personal data: codes and states only.
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lienthong_domain::dossier::{DossierCode, DossierState};
-use lienthong_domain::invalid::Refusal;
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::Timestamp;
 
@@ -13,6 +8,7 @@ use super::Dossiers;
 use super::representation::{DossierItem, DossierPage};
 use super::store::{DossierRow, PageQuery};
 use crate::access::Client;
+use crate::http::cursor;
 use crate::http::problem::Problem;
 use crate::storage::StoreError;
 
@@ -25,6 +21,8 @@ pub(super) struct Filter {
     pub(super) cursor: Option<String>,
 }
 
+/// Whose cursors these are.
+const LIST: &str = "dossiers";
 /// Rows read for one page at most: a client with a small share of a large store gets shorter pages, not slower ones.
 const MOST_ROUNDS: usize = 8;
 
@@ -61,40 +59,17 @@ impl Dossiers {
         Ok(DossierPage { items, next_cursor })
     }
 
-    /// Sealed: it may name a dossier that its reader must not see, and one that we did not write is refused.
     fn write_cursor(&self, at: Timestamp, code: &str) -> Result<String, StoreError> {
-        let cannot = |_| StoreError::Failed("a cursor could not be sealed".into());
-        let mut sealed = format!("{}|{code}", at.micros()).into_bytes();
-        let nonce = self.cursor_key()?.seal_in_place_append_tag(Aad::empty(), &mut sealed).map_err(cannot)?;
-        Ok(URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat()))
+        cursor::seal(&self.keys, LIST, &format!("{}|{code}", at.micros()))
     }
 
     fn read_cursor(&self, cursor: &str) -> Result<(Timestamp, String), Problem> {
-        let key = self.cursor_key()?;
-        let read = || {
-            let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-            let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let text = key.open_in_place(nonce, Aad::empty(), sealed).ok()?;
-            let (at, code) = std::str::from_utf8(text).ok()?.split_once('|')?;
+        let place = cursor::open(&self.keys, LIST, cursor)?;
+        let read = |place: String| {
+            let (at, code) = place.split_once('|')?;
             Some((Timestamp::from_micros(at.parse().ok()?), code.to_owned()))
         };
-        read().ok_or_else(|| {
-            Problem::field(
-                "#/query/cursor",
-                Refusal::new(
-                    "cursor",
-                    "Con trỏ trang không hợp lệ; dùng nextCursor của trang trước.",
-                    "Not a cursor of this service; use the previous page's nextCursor.",
-                ),
-            )
-        })
-    }
-
-    fn cursor_key(&self) -> Result<RandomizedNonceKey, StoreError> {
-        let key = hmac::sign(self.keys.cursor(), b"lienthong/cursor/v2");
-        RandomizedNonceKey::new(&AES_256_GCM_SIV, key.as_ref())
-            .map_err(|_| StoreError::Failed("the key of cursors cannot be used".into()))
+        place.and_then(read).ok_or_else(|| Problem::field("#/query/cursor", cursor::refusal()))
     }
 }
 

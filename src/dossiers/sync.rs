@@ -2,7 +2,7 @@
 
 use lienthong_adapter_kit::trace;
 use lienthong_domain::catalogue::{ProcedureCode, Standing};
-use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, edge};
+use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, IdentityNumber, edge};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
 use serde_json::Value;
@@ -214,6 +214,7 @@ impl Dossiers {
             .client(&client.id, &agency_id)
             .subject(dossier.code.as_str())
             .body(&body);
+        draft.person = dossier.owner.person().map(IdentityNumber::as_str);
         draft.procedure = Some(procedure);
         draft.purpose = purpose;
         draft.dir = Some("in");

@@ -1,6 +1,6 @@
 //! Our view of one dossier: what was accepted, what still waits, and what the portal has acknowledged.
 
-use lienthong_domain::dossier::DossierCode;
+use lienthong_domain::dossier::{DossierCode, IdentityNumber, Owner};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ use super::store::DossierRow;
 use super::{Dossiers, ROUTE};
 use crate::access::Client;
 use crate::audit::{Draft, Kind, Outcome};
+use crate::http::json;
 use crate::http::problem::{Code, Problem};
 use crate::outbox::Status;
 use crate::storage::StoreError;
@@ -24,12 +25,14 @@ impl Dossiers {
         if !client.covers(&code.agency(), &self.agencies, self.clock.now().date_in_vietnam()) {
             return Err(not_found());
         }
+        let dossier = self.stored_json(row.body_id).await?;
         // A body leaves only after the record that says so is durable.
         let outcome = Outcome { status: Some(200), ..Outcome::decided("shown") };
-        let draft =
+        let mut draft =
             Draft::new(Kind::BodyRead, "dossier.view", outcome).client(&client.id, &row.agency_id).subject(&row.code);
+        let owner: Option<Owner> = dossier.get("owner").and_then(|owner| json::read(owner.clone()).ok());
+        draft.person = owner.as_ref().and_then(Owner::person).map(IdentityNumber::as_str);
         self.audit.append(self.recorder.seal(&draft)?).await?;
-        let dossier = self.stored_json(row.body_id).await?;
         let mut steps = Vec::new();
         for step in self.store.steps(&row.code, MOST_STEPS).await? {
             let (ordinal, accepted_at) = (step.ordinal, step.accepted_at);

@@ -97,6 +97,7 @@ impl Eraser {
 
     fn erasure(&self, content: &Content, order: &Order) -> Result<Erasure, StoreError> {
         let mut draft = Draft::new(Kind::Erased, "content.erase", Outcome::decided("erased")).subject(&content.dossier);
+        draft.agency = Some(&content.agency);
         draft.ground = Some(order.ground);
         draft.document = order.document.as_deref();
         draft.officer = order.officer.as_deref();

@@ -28,6 +28,7 @@ pub const API_VERSION: &str = "1.0.0";
         (name = "dossiers", description = "Hồ sơ và tiến độ. / Dossiers and their steps."),
         (name = "catalogue", description = "Danh mục quốc gia. / The national catalogue."),
         (name = "operations", description = "Việc gửi ra ngoài tỉnh. / What leaves the province."),
+        (name = "audit", description = "Nhật ký kiểm toán. / The audit log."),
         (name = "access", description = "Mã truy cập. / Access tokens."),
         (name = "service", description = "Tình trạng dịch vụ. / State of the service."),
     ),

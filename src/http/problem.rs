@@ -68,6 +68,7 @@ codes! {
     StepBeforeDossier = "dossier.step_before_dossier", CONFLICT, "Chưa có hồ sơ để ghi tiến độ", "A step for a dossier that was never sent";
     DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
     OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";
+    AuditRecordNotFound = "audit.record_not_found", NOT_FOUND, "Nhật ký không có bản ghi này", "The audit log has no such record";
     QuotaExceeded = "access.quota_exceeded", TOO_MANY_REQUESTS, "Vượt hạn mức yêu cầu", "A quota is exceeded";
     ProcedureNotFound = "procedure.not_found", NOT_FOUND, "Danh mục không có thủ tục này", "The catalogue has no such procedure";
     UpstreamUnavailable = "upstream.unavailable", SERVICE_UNAVAILABLE, "Hệ thống quốc gia không trả lời", "The national system does not answer";

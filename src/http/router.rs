@@ -30,6 +30,7 @@ pub struct Topics {
     pub catalogue: Arc<Catalogue>,
     pub operations: Arc<operations::Operations>,
     pub audit: Arc<audit::http::PublicLog>,
+    pub records: Arc<audit::records::Records>,
     pub health: Arc<Health>,
     pub counts: PrometheusHandle,
     pub access: Arc<Access>,
@@ -43,6 +44,7 @@ fn api(topics: &Topics) -> OpenApiRouter {
         .merge(dossiers::http::routes(Arc::clone(&topics.dossiers)))
         .merge(catalogue::http::routes(Arc::clone(&topics.catalogue)))
         .merge(operations::routes(Arc::clone(&topics.operations)))
+        .merge(audit::records::routes(Arc::clone(&topics.records)))
         .merge(super::metrics::routes(topics.counts.clone()))
 }
 

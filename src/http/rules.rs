@@ -25,6 +25,10 @@ pub enum About {
     DossiersInBody,
     /// Those of the caller's own agencies: others do not appear.
     OwnDossiers,
+    /// Records of the audit log: those of the caller's own agencies, others do not appear.
+    OwnRecords,
+    /// One record of it, named in the path.
+    Record,
     /// What is the same for everyone.
     Everyone,
 }
@@ -74,6 +78,9 @@ pub const RULES: &[Rule] = &[
     rule("postDossierBatch", Scope::DossiersWrite, About::DossiersInBody, Priority::Bulk),
     rule("getProcedure", Scope::CatalogueRead, About::Everyone, Priority::Usual),
     rule("getOperation", Scope::DossiersRead, About::Operation, Priority::Usual),
+    rule("listAuditRecords", Scope::AuditRead, About::OwnRecords, Priority::Bulk),
+    rule("getAuditRecord", Scope::AuditRead, About::Record, Priority::Usual),
+    rule("postPersonView", Scope::AuditRead, About::OwnRecords, Priority::Usual),
     rule("getMetrics", Scope::MetricsRead, About::Everyone, Priority::Last),
 ];
 

@@ -102,6 +102,11 @@ impl Keys {
             .map_err(|_| StoreError::Failed(format!("{SIGNING_KEY} cannot be a key of Ed25519")))
     }
 
+    /// The pseudonym key of an audit shard, if it was not destroyed.
+    pub fn known_shard(&self, half_year: &str) -> Result<Option<hmac::Key>, StoreError> {
+        if self.folder.join(shard_file(half_year)).exists() { self.shard(half_year).map(Some) } else { Ok(None) }
+    }
+
     /// The pseudonym key of an audit shard, which was made ahead. A new one made here would be another replica's stranger.
     pub fn shard(&self, half_year: &str) -> Result<hmac::Key, StoreError> {
         let mut shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -24,6 +24,7 @@ use crate::access::tokens::TokenSettings;
 use crate::audit::http::PublicLog;
 use crate::audit::memory::Memory;
 use crate::audit::publish::Publisher;
+use crate::audit::records::Records;
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
@@ -234,8 +235,17 @@ fn topics(
         is_leaving: Arc::clone(&lasting.is_leaving),
     };
     let audit = PublicLog { store: Arc::clone(&stores.audit), recorder: Arc::clone(&stores.recorder) };
+    let records = Records {
+        store: Arc::clone(&stores.audit),
+        recorder: Arc::clone(&stores.recorder),
+        signer: Arc::clone(&lasting.publisher.signer),
+        keys: Arc::clone(&stores.keys),
+        agencies: Arc::clone(&agencies),
+        clock: Arc::clone(clock),
+    };
     Ok(Topics {
         audit: Arc::new(audit),
+        records: Arc::new(records),
         dossiers: Arc::new(dossiers),
         catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),

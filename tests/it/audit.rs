@@ -28,6 +28,7 @@ fn longest_draft(event: &Event) -> Draft<'static> {
             "ground" => draft.ground = Some(LegalGround::PurposeFulfilled),
             "key" => draft.key = Some("dossier-portal/H15.50.05.13-20261008-0975123/dossier.sync/1"),
             "officer" => draft.officer = Some("officer-17"),
+            "person" => draft.person = Some("001099012345"),
             "procedure" => {
                 let procedure = "1.000656.000.00.00.H56-and-a-local-suffix-that-is-quite-long";
                 draft.procedure = Some(procedure);

@@ -4,6 +4,7 @@
 mod access;
 mod architecture;
 mod audit_log;
+mod audit_records;
 mod backup;
 mod bad_input;
 mod catalogue;

@@ -175,6 +175,13 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The number of the person whose dossier it is: the personal number if there is one, else an old one.
+    pub fn person(&self) -> Option<&IdentityNumber> {
+        let of = |kind| self.identity_documents.iter().find(move |document| document.kind == kind);
+        let document = of(IdentityKind::PersonalNumber).or_else(|| of(IdentityKind::OldNumber));
+        document.map(|document| document.number.expose())
+    }
+
     /// The number by which the portal finds the owner's account: an enterprise's tax code, a person's number.
     pub fn account_search_number(&self) -> Option<Personal<String>> {
         let document = self.identity_documents.first().map(|document| document.number.expose().as_str());

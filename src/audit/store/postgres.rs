@@ -16,6 +16,11 @@ use crate::replicas::Leadership;
 use crate::storage::StoreError;
 use crate::storage::postgres::{Batch, Drain, Postgres, Transaction, column};
 
+/// Also those whose head was removed, and those whose records wait for their places. One look for each shard, however many checkpoints it has.
+const SHARDS: &str = "WITH RECURSIVE signed (shard) AS (SELECT min(shard) FROM audit_checkpoint UNION ALL \
+     SELECT (SELECT min(shard) FROM audit_checkpoint WHERE shard > signed.shard) FROM signed WHERE signed.shard IS NOT NULL) \
+     SELECT shard FROM audit_head UNION SELECT shard FROM signed WHERE shard IS NOT NULL UNION SELECT shard FROM audit_pending ORDER BY shard";
+
 /// The log's store on PostgreSQL.
 pub(super) struct PostgresAudit {
     database: Postgres,
@@ -65,9 +70,7 @@ struct Head {
 #[async_trait]
 impl LogReader for PostgresAudit {
     async fn shards(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT shard FROM audit_head UNION SELECT shard FROM audit_pending \
-                   UNION SELECT DISTINCT shard FROM audit_checkpoint ORDER BY shard";
-        Ok(self.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+        Ok(self.database.query(SHARDS, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
     async fn head(&self, shard: &str) -> Result<Option<Frontier>, StoreError> {

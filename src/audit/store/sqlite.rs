@@ -243,8 +243,10 @@ impl AuditStore for SqliteAudit {
     }
 }
 
-/// Also those whose head was removed.
-const SHARDS: &str = "SELECT shard FROM audit_head UNION SELECT DISTINCT shard FROM audit_checkpoint ORDER BY shard";
+/// Also those whose head was removed. One look for each shard, however many checkpoints it has.
+const SHARDS: &str = "WITH RECURSIVE signed (shard) AS (SELECT min(shard) FROM audit_checkpoint UNION ALL \
+     SELECT (SELECT min(shard) FROM audit_checkpoint WHERE shard > signed.shard) FROM signed WHERE signed.shard IS NOT NULL) \
+     SELECT shard FROM audit_head UNION SELECT shard FROM signed WHERE shard IS NOT NULL ORDER BY shard";
 
 /// Of the columns size, signed_at, note from this one on.
 fn signed_head(row: &Row<'_>, at: usize) -> rusqlite::Result<SignedHead> {

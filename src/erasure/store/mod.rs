@@ -20,6 +20,8 @@ pub struct Content {
     pub body: Uuid,
     pub item: Uuid,
     pub dossier: String,
+    /// Normalised.
+    pub agency: String,
     /// It has still to be delivered, or somebody has to decide about it.
     pub is_open: bool,
 }

@@ -29,12 +29,12 @@ impl ErasureStore for PostgresErasure {
     async fn find(&self, target: &Target) -> Result<Vec<Content>, StoreError> {
         let rows = match target {
             Target::Dossier(code) => {
-                let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE lane = $1 \
+                let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE lane = $1 \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY position";
                 self.database.query(sql, &[code]).await?
             }
             Target::Record(id) => {
-                let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE body_id = $1 \
+                let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE body_id = $1 \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
                 self.database.query(sql, &[id]).await?
             }
@@ -51,7 +51,7 @@ impl ErasureStore for PostgresErasure {
     }
 
     async fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<Content>, StoreError> {
-        let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE id < $1 AND NOT is_open ORDER BY id LIMIT $2";
+        let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE id < $1 AND NOT is_open ORDER BY id LIMIT $2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.database.query(sql, &[&first_id_at(before), &limit]).await?;
         Ok(rows.iter().map(content_of).collect())
@@ -94,5 +94,5 @@ async fn erase(transaction: &Transaction<'_>, erasures: &[Erasure]) -> Result<us
 }
 
 fn content_of(row: &Row) -> Content {
-    Content { body: row.get(0), item: row.get(1), dossier: row.get(2), is_open: row.get(3) }
+    Content { body: row.get(0), item: row.get(1), dossier: row.get(2), agency: row.get(3), is_open: row.get(4) }
 }

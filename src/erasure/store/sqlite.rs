@@ -38,12 +38,12 @@ impl ErasureStore for SqliteErasure {
     async fn find(&self, target: &Target) -> Result<Vec<Content>, StoreError> {
         match target {
             Target::Dossier(code) => {
-                let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE lane = ?1 \
+                let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE lane = ?1 \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY position";
                 self.read(sql, (code.clone(),)).await
             }
             Target::Record(id) => {
-                let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE body_id = ?1 \
+                let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE body_id = ?1 \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
                 self.read(sql, (*id.as_bytes(),)).await
             }
@@ -55,7 +55,7 @@ impl ErasureStore for SqliteErasure {
     }
 
     async fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<Content>, StoreError> {
-        let sql = "SELECT body_id, id, lane, is_open FROM outbox WHERE id < ?1 AND is_open = 0 ORDER BY id LIMIT ?2";
+        let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE id < ?1 AND is_open = 0 ORDER BY id LIMIT ?2";
         self.read(sql, (*first_id_at(before).as_bytes(), limit.cast_signed() as i64)).await
     }
 
@@ -111,6 +111,7 @@ fn content_of(row: &Row<'_>) -> rusqlite::Result<Content> {
         body: Uuid::from_bytes(row.get(0)?),
         item: Uuid::from_bytes(row.get(1)?),
         dossier: row.get(2)?,
-        is_open: row.get(3)?,
+        agency: row.get(3)?,
+        is_open: row.get(4)?,
     })
 }

@@ -32,6 +32,7 @@ struct Guarded {
 struct Target {
     code: &'static str,
     operation: String,
+    record: String,
 }
 
 impl Guarded {
@@ -71,6 +72,7 @@ impl Guarded {
         let path = self
             .path
             .replace("/procedures/{code}", "/procedures/1.001612")
+            .replace("/records/{id}", &format!("/records/{}", target.record))
             .replace("{code}", target.code)
             .replace("{id}", &target.operation);
         assert!(!path.contains('{'), "nobody said what stands in {path}");
@@ -102,10 +104,13 @@ fn about(example: &Value, code: &str) -> Value {
 /// What the province has, under the examples of the document: its content is that of every request here.
 async fn provinces_own(world: &World, operations: &[Guarded]) -> Target {
     let put = operations.iter().find(|guarded| guarded.rule.operation == "putDossier").unwrap();
-    let target = Target { code: FOREIGN, operation: String::new() };
+    let target = Target { code: FOREIGN, operation: String::new(), record: String::new() };
     let answer = Answer::of(put.request(world, &target).bearer_auth(&world.token)).await.is(202);
     let operation = answer.header("location").rsplit_once('/').unwrap().1.to_owned();
-    Target { operation, ..target }
+    let accepted = format!("/v1/audit/records?dossier={FOREIGN}&kind=accept");
+    let found = world.wait_for(&accepted, |page| page["items"] != json!([])).await;
+    let record = found["items"][0]["record"]["id"].as_str().unwrap().to_owned();
+    Target { operation, record, ..target }
 }
 
 /// Status and body, apart from what is a request's own.
@@ -124,13 +129,13 @@ async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
     let world = World::start().await;
     let operations = Guarded::all(&world).await;
     let theirs = provinces_own(&world, &operations).await;
-    let nothing = Target { code: NOWHERE, operation: Uuid::now_v7().to_string() };
+    let nothing = Target { code: NOWHERE, operation: Uuid::now_v7().to_string(), record: Uuid::now_v7().to_string() };
     world.settle().await;
     let before = world.get(&dossier_path(FOREIGN)).await.json();
     for guarded in &operations {
         let id = guarded.rule.operation;
         match guarded.rule.about {
-            About::Dossier | About::Operation => {
+            About::Dossier | About::Operation | About::Record => {
                 for method in guarded.methods() {
                     let as_ward = |target| guarded.request_by(&method, &world, target).bearer_auth(&world.ward);
                     let (there, not_there) = (seen(as_ward(&theirs)).await, seen(as_ward(&nothing)).await);
@@ -144,6 +149,7 @@ async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
             }
             About::DossiersInBody => each_is_refused_alone(&world, guarded).await,
             About::OwnDossiers => does_not_show(&world, guarded).await,
+            About::OwnRecords => shows_own_records_only(&world, guarded, &theirs).await,
             About::Everyone => {
                 let ask = |token: &str| seen(guarded.request(&world, &theirs).bearer_auth(token));
                 assert_eq!(ask(&world.ward).await, ask(&world.token).await, "{id} is not the same for everyone");
@@ -165,7 +171,8 @@ async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
 async fn each_is_refused_alone(world: &World, guarded: &Guarded) {
     let item = |code: &str| about(guarded.body.as_ref().unwrap(), code)["items"][0].clone();
     let mixed = json!({ "items": [item(FOREIGN), item(WARDS_OWN), item(NOWHERE)] });
-    let request = guarded.request(world, &Target { code: FOREIGN, operation: String::new() }).json(&mixed);
+    let request =
+        guarded.request(world, &Target { code: FOREIGN, operation: String::new(), record: String::new() }).json(&mixed);
     let answer = Answer::of(request.bearer_auth(&world.ward)).await.is(202).json();
     assert_eq!((&answer["accepted"], &answer["refused"]), (&json!(1), &json!(2)), "{answer}");
     let mut items: Vec<Value> = answer["items"].as_array().unwrap().clone();
@@ -178,7 +185,7 @@ async fn each_is_refused_alone(world: &World, guarded: &Guarded) {
 }
 
 async fn does_not_show(world: &World, guarded: &Guarded) {
-    let nobodys = Target { code: NOWHERE, operation: String::new() };
+    let nobodys = Target { code: NOWHERE, operation: String::new(), record: String::new() };
     let list = |token: &str| guarded.request(world, &nobodys).bearer_auth(token);
     let codes = |answer: &Answer| -> Vec<String> {
         let items = answer.json()["items"].as_array().unwrap().clone();
@@ -188,6 +195,18 @@ async fn does_not_show(world: &World, guarded: &Guarded) {
     let shown = Answer::of(list(&world.ward)).await.is(200);
     assert!(codes(&shown).iter().all(|code| code.starts_with("H15.61")), "{shown:?}");
     assert!(codes(&Answer::of(list(&world.token)).await.is(200)).contains(&FOREIGN.to_owned()));
+}
+
+/// The ward has a record, too: that of this very question, which is of no agency, and which it does not see.
+async fn shows_own_records_only(world: &World, guarded: &Guarded, theirs: &Target) {
+    let records = async |token: &str| {
+        let answer = Answer::of(guarded.request(world, theirs).bearer_auth(token)).await.is(200).json();
+        answer["items"].as_array().unwrap().clone()
+    };
+    for item in records(&world.ward).await {
+        assert!(item["record"]["agency"].as_str().is_some_and(|agency| agency.starts_with("H15.61")), "{item}");
+    }
+    assert!(!records(&world.token).await.is_empty(), "{}", guarded.rule.operation);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ mod migrations;
 mod outbox;
 mod postgres;
 mod replicas;
+mod search;
 mod sqlite;
 mod upstream_sessions;
 mod writes;
