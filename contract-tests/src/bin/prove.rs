@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
 use lienthong_contract_tests::scenarios::{
-    ambiguity, cold, copy, database, kills, overload, poison, replicas, rotation, slow, tampering,
+    ambiguity, cold, copy, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
 };
 
 #[tokio::main]
@@ -20,6 +20,7 @@ async fn main() -> Result<()> {
         Some("overload") => prove_overload().await,
         Some("slow") => prove_slow().await,
         Some("tampering") => prove_tampering().await,
+        Some("power-cut") => prove_power_cut().await,
         Some("rotation") => prove_rotation().await,
         other => anyhow::bail!("there is no proof {other:?}"),
     }
@@ -66,6 +67,27 @@ async fn prove_tampering() -> Result<()> {
         report.cases,
         report.unreadable,
         report.hidden_without_outside
+    );
+    report.check()
+}
+
+async fn prove_power_cut() -> Result<()> {
+    let volume = power_cut::Volume { sessions: 8, accepts: 800, cuts: 2000, starts: 40, seed: 1 };
+    let report = power_cut::run(&volume).await?;
+    println!(
+        "{} states acknowledged, {} checkpoints fetched; {} cuts of a journal of {} MiB, {} gateways started on what was left",
+        report.acknowledged,
+        report.checkpoints_seen,
+        report.cuts,
+        report.journal_bytes >> 20,
+        report.starts
+    );
+    println!(
+        "{} of {} acknowledged states lost, {} other things wrong; {} records hashed again",
+        report.lost.len(),
+        report.promised,
+        report.wrong.len(),
+        report.records
     );
     report.check()
 }

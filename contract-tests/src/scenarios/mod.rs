@@ -7,6 +7,7 @@ pub mod database;
 pub mod kills;
 pub mod overload;
 pub mod poison;
+pub mod power_cut;
 pub mod replicas;
 pub mod rotation;
 pub mod slow;

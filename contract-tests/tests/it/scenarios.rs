@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lienthong_contract_tests::scenarios::{
-    ambiguity, database, kills, overload, poison, replicas, rotation, slow, tampering,
+    ambiguity, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,4 +95,12 @@ async fn an_honest_client_goes_on_beside_many_slow_connections() {
 async fn a_log_that_was_tampered_with_is_found_out_and_the_first_wrong_record_is_named() {
     let report = tampering::run(2).await.unwrap();
     report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_power_cut_leaves_every_acknowledged_dossier_is_in_it_and_the_log_verifies() {
+    let volume = power_cut::Volume { sessions: 2, accepts: 160, cuts: 80, starts: 3, seed: 7 };
+    let report = power_cut::run(&volume).await.unwrap();
+    report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
+    assert!(report.acknowledged == 320 && report.cuts == 80 && report.starts >= 3, "{report:?}");
 }
