@@ -99,8 +99,8 @@ async fn a_log_that_was_tampered_with_is_found_out_and_the_first_wrong_record_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_power_cut_leaves_every_acknowledged_dossier_is_in_it_and_the_log_verifies() {
-    let volume = power_cut::Volume { sessions: 2, accepts: 160, cuts: 80, starts: 3, seed: 7 };
+    let volume = power_cut::Volume { sessions: 2, accepts: 160, cuts: 80, starts: 2, seed: 7 };
     let report = power_cut::run(&volume).await.unwrap();
     report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
-    assert!(report.acknowledged == 320 && report.cuts == 80 && report.starts >= 3, "{report:?}");
+    assert!(report.acknowledged == 320 && report.cuts == 80 && report.starts >= 2, "{report:?}");
 }

@@ -117,7 +117,7 @@ pub async fn run(volume: &Volume) -> Result<Report> {
     let mut replay = journal.replay();
     for (n, at) in moments(&heard, &journal, volume.cuts, &mut rng).into_iter().enumerate() {
         replay.advance(at).map_err(anyhow::Error::msg)?;
-        let loss = if n % 4 == 0 { Loss::Everything } else { Loss::Some(rng.u64(..)) };
+        let loss = if rng.u8(0..4) == 0 { Loss::Everything } else { Loss::Some(rng.u64(..)) };
         let left = recorded.outside.path().join(format!("cut-{n}"));
         replay.cut(loss).write_to(&left).map_err(anyhow::Error::msg)?;
         let promised = Promised::until(at, &heard.accepted, &heard.checkpoints);
@@ -146,14 +146,17 @@ impl Report {
     }
 }
 
-/// Some at random; some exactly when an answer had arrived, or when something had just been synced.
+/// Some at random; some exactly when an answer had arrived; some while the very first start makes keys and tables.
 fn moments(heard: &Heard, journal: &Journal, cuts: usize, rng: &mut Rng) -> Vec<u64> {
     let answers: Vec<u64> = heard.accepted.iter().map(|told| told.at).collect();
     let ends = journal.ends();
+    let first_answer = answers.iter().min().copied().unwrap_or(0);
+    let beginning = &ends[..ends.partition_point(|end| *end < first_answer)];
     let mut moments: Vec<u64> = (0..cuts)
-        .map(|n| match n % 2 {
-            0 => rng.choice(&answers).copied().unwrap_or(0),
-            _ => rng.choice(ends).copied().unwrap_or(0),
+        .map(|n| match n % 4 {
+            0 => rng.choice(beginning).copied().unwrap_or(0),
+            1 => rng.choice(ends).copied().unwrap_or(0),
+            _ => rng.choice(&answers).copied().unwrap_or(0),
         })
         .collect();
     moments.sort_unstable();
