@@ -49,6 +49,7 @@ pub const EVENTS: &[Event] = &[
     event(Kind::LogRead, "audit.record", &["shown"], &["client", "ref"]),
     event(Kind::LogRead, "audit.person_view", &["shown"], &["client", "person"]),
     event(Kind::Erased, "content.erase", &["erased"], ERASURE),
+    event(Kind::Epoch, "audit.continue", &["done"], &["epoch", "officer"]),
     event(Kind::Send, "outbox.send", &["sending"], DELIVERY),
     event(Kind::Outcome, "dossier.insert", OUTCOMES, DELIVERY),
     event(Kind::Outcome, "dossier.update", OUTCOMES, DELIVERY),

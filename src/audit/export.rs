@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 
 use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, entries, entry_bundle};
+use super::names;
 use super::store::{LogReader, PlacedRecord, SignedHead};
 use super::zone::Zone;
 use crate::storage::StoreError;
@@ -201,7 +202,7 @@ impl LogReader for Folder {
                 continue;
             }
             match self.checkpoint(&entry.file_name().to_string_lossy())? {
-                Some((checkpoint, _)) => shards.push(checkpoint.origin),
+                Some((checkpoint, _)) => shards.push(names::parse(&checkpoint.origin).0.to_owned()),
                 None => {
                     let why =
                         format!("{}: it has no checkpoint, so its export was not finished", entry.path().display());

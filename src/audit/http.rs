@@ -11,6 +11,7 @@ use axum::routing::get;
 
 use super::Recorder;
 use super::log::Tile;
+use super::names;
 use super::store::{AuditStore, SignedHead};
 use crate::http::problem::{Code, Problem};
 
@@ -32,17 +33,17 @@ pub fn routes(log: Arc<PublicLog>) -> Router {
 }
 
 impl PublicLog {
-    /// The shard of this name, as `2026h2`; nobody asks the database for anything else.
-    fn shard(&self, name: &str) -> Result<String, Problem> {
-        let is_half_year = match name.as_bytes() {
-            [year @ .., b'h', b'1' | b'2'] => year.len() == 4 && year.iter().all(u8::is_ascii_digit),
-            _ => false,
-        };
-        if is_half_year { Ok(self.recorder.shard(name)) } else { Err(Problem::new(Code::RouteNotFound)) }
-    }
-
-    async fn signed(&self, shard: &str) -> Result<SignedHead, Problem> {
-        self.store.signed(shard).await?.ok_or_else(|| Problem::new(Code::RouteNotFound))
+    /// The shard of this name, as `2026h2` or `2026h2.2`, and what was signed last under it; nobody asks the database for
+    /// anything else.
+    async fn signed(&self, name: &str) -> Result<(String, SignedHead), Problem> {
+        let not_found = || Problem::new(Code::RouteNotFound);
+        let (half_year, number) = names::parse(name);
+        if !names::is_half_year(half_year) {
+            return Err(not_found());
+        }
+        let shard = self.recorder.shard(half_year);
+        let signed = self.store.signed_as(&shard, number).await?.ok_or_else(not_found)?;
+        Ok((shard, signed))
     }
 }
 
@@ -57,7 +58,7 @@ async fn newest_checkpoint(State(log): State<Arc<PublicLog>>) -> Result<Response
 }
 
 async fn checkpoint(State(log): State<Arc<PublicLog>>, Path(shard): Path<String>) -> Result<Response, Problem> {
-    Ok(text(log.signed(&log.shard(&shard)?).await?.note))
+    Ok(text(log.signed(&shard).await?.1.note))
 }
 
 async fn tile(
@@ -67,8 +68,7 @@ async fn tile(
     let not_found = || Problem::new(Code::RouteNotFound);
     // Bundles of entries tell what was recorded: those are for auditors.
     let asked = Tile::parse(&level, &number).filter(|_| level != "entries").ok_or_else(not_found)?;
-    let shard = log.shard(&shard)?;
-    let signed = log.signed(&shard).await?;
+    let (shard, signed) = log.signed(&shard).await?;
     let served = Tile::of_tree(asked.level, asked.number, signed.size).filter(|tile| tile.width >= asked.width);
     served.ok_or_else(not_found)?;
     let hashes = log.store.tile(&shard, asked).await?;

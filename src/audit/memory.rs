@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::log::{Checkpoint, Note};
+use super::names;
 use super::signer::Signer;
 use crate::storage::StoreError;
 
-/// A file for each shard, beside the keys.
+/// A file for each name of a log, beside the keys.
 pub struct Memory {
     folder: PathBuf,
 }
@@ -19,15 +20,28 @@ impl Memory {
         Self { folder: folder.to_owned() }
     }
 
-    /// The last name of the shard: the folder is of one deployment.
-    fn file(&self, shard: &str) -> PathBuf {
-        let name = shard.rsplit('/').next().unwrap_or(shard);
+    /// By the last part of the log's name: the folder is of one deployment.
+    fn file(&self, name: &str) -> PathBuf {
+        let name = name.rsplit('/').next().unwrap_or(name);
         self.folder.join(format!("audit-{name}.checkpoint"))
     }
 
-    /// The newest checkpoint that is known here; none if none was signed here yet.
-    pub fn newest(&self, signer: &Signer, shard: &str) -> Result<Option<Checkpoint>, StoreError> {
-        let file = self.file(shard);
+    /// The highest number of a name under which this shard's log was signed here.
+    pub fn newest_number(&self, shard: &str) -> Result<Option<u32>, StoreError> {
+        let explain = |error: io::Error| StoreError::Failed(format!("{}: {error}", self.folder.display()));
+        let half_year = shard.rsplit('/').next().unwrap_or(shard);
+        let mut newest = None;
+        for entry in fs::read_dir(&self.folder).map_err(explain)? {
+            let file = entry.map_err(explain)?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_prefix("audit-")?.strip_suffix(".checkpoint"));
+            newest = newest.max(name.map(names::parse).filter(|(of, _)| *of == half_year).map(|(_, number)| number));
+        }
+        Ok(newest)
+    }
+
+    /// The newest checkpoint that is known here under this name; none if none was signed here yet.
+    pub fn newest(&self, signer: &Signer, name: &str) -> Result<Option<Checkpoint>, StoreError> {
+        let file = self.file(name);
         let explain = |why: String| {
             StoreError::Failed(format!(
                 "{}: {why}. It tells what was signed last of the audit log; put the newest checkpoint that is known elsewhere \
@@ -40,9 +54,9 @@ impl Memory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(explain(error.to_string())),
         };
-        note.verify(&[signer.verifier(shard)?]).map_err(|error| explain(error.to_string()))?;
+        note.verify(&[signer.verifier(name)?]).map_err(|error| explain(error.to_string()))?;
         let checkpoint = Checkpoint::parse(note.text()).map_err(|error| explain(error.to_string()))?;
-        if checkpoint.origin != shard {
+        if checkpoint.origin != name {
             return Err(explain(format!("it is of {}", checkpoint.origin)));
         }
         Ok(Some(checkpoint))

@@ -12,6 +12,7 @@ use metrics::{counter, gauge};
 use super::leaf_hash;
 use super::log::{Checkpoint, Edge, Hash, Note, TILE_HASHES, Tile, verify_consistency};
 use super::memory::Memory;
+use super::names;
 use super::read;
 use super::signer::Signer;
 use super::store::{AuditStore, PlacedRecord, Publication, SignedHead, UnsignedHead};
@@ -87,8 +88,9 @@ impl Publisher {
         let Some(frontier) = &head.frontier else {
             return Err(NotSigned::Damaged("the head cannot be read".into()));
         };
-        let before = head.signed.as_ref().map(|signed| self.signed_before(&head.shard, signed)).transpose()?;
-        let remembered = self.remembered(&head.shard).await?;
+        let name = names::name(&head.shard, head.number);
+        let before = head.signed.as_ref().map(|signed| self.signed_before(head, signed)).transpose()?;
+        let remembered = self.remembered(head, &name).await?;
         let size = frontier.size();
         if let Some(known) = before.iter().chain(&remembered).find(|known| known.size > size) {
             let now = self.store.head(&head.shard).await?.map_or(0, |now| now.size());
@@ -120,7 +122,7 @@ impl Publisher {
         if tree.edge.frontier() != *frontier {
             return Err(NotSigned::Damaged(format!("the head of {size} records is not that of its records")));
         }
-        let checkpoint = Checkpoint { origin: head.shard.clone(), size, root: tree.edge.root() };
+        let checkpoint = Checkpoint { origin: name, size, root: tree.edge.root() };
         let note = self.signer.sign(&checkpoint)?.to_string().into_bytes();
         let signed = SignedHead { size, at: self.clock.now(), note };
         // First where no backup of the database reaches: what is public is remembered, whatever comes between.
@@ -131,10 +133,21 @@ impl Publisher {
         Ok(())
     }
 
-    async fn remembered(&self, shard: &str) -> Result<Option<Checkpoint>, StoreError> {
-        let (memory, signer, shard) = (Arc::clone(&self.memory), Arc::clone(&self.signer), shard.to_owned());
-        let read = tokio::task::spawn_blocking(move || memory.newest(&signer, &shard));
-        read.await.map_err(StoreError::failed)?
+    /// What was signed here last under this name. What was signed under a later one must be known to the database.
+    async fn remembered(&self, head: &UnsignedHead, name: &str) -> Result<Option<Checkpoint>, NotSigned> {
+        let (memory, signer, shard) = (Arc::clone(&self.memory), Arc::clone(&self.signer), head.shard.clone());
+        let name = name.to_owned();
+        let read = tokio::task::spawn_blocking(move || {
+            Ok::<_, StoreError>((memory.newest_number(&shard)?, memory.newest(&signer, &name)?))
+        });
+        let (number, newest) = read.await.map_err(StoreError::failed)??;
+        match number {
+            Some(number) if number > head.number => Err(NotSigned::Damaged(format!(
+                "it was signed as {}, and the database knows nothing of that: an old backup was put in place",
+                names::name(&head.shard, number)
+            ))),
+            _ => Ok(newest),
+        }
     }
 
     async fn remember(&self, checkpoint: Checkpoint, note: Vec<u8>) -> Result<(), StoreError> {
@@ -158,13 +171,15 @@ impl Publisher {
     }
 
     /// What was signed last, by the signature and not by the column.
-    fn signed_before(&self, shard: &str, signed: &SignedHead) -> Result<Checkpoint, NotSigned> {
+    fn signed_before(&self, head: &UnsignedHead, signed: &SignedHead) -> Result<Checkpoint, NotSigned> {
         let damaged = |what: &str| NotSigned::Damaged(format!("the checkpoint of {} records {what}", signed.size));
         let note = Note::parse(&signed.note).map_err(|error| damaged(&format!("cannot be read: {error}")))?;
-        note.verify(&[self.signer.verifier(shard)?]).map_err(|error| damaged(&format!("is not ours: {error}")))?;
         let checkpoint =
             Checkpoint::parse(note.text()).map_err(|error| damaged(&format!("cannot be read: {error}")))?;
-        if checkpoint.origin != shard || checkpoint.size != signed.size {
+        let (shard, number) = names::parse(&checkpoint.origin);
+        let key = self.signer.verifier(&checkpoint.origin)?;
+        note.verify(&[key]).map_err(|error| damaged(&format!("is not ours: {error}")))?;
+        if shard != head.shard || number > head.number || checkpoint.size != signed.size {
             return Err(damaged("is that of another tree"));
         }
         Ok(checkpoint)

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::log::{Hash, Note, ProofFile, TILE_HASHES, Tiles, VerifierKey, consistency_nodes, inclusion_nodes};
+use super::log::{
+    Checkpoint, Hash, Note, ProofFile, TILE_HASHES, Tiles, VerifierKey, consistency_nodes, inclusion_nodes,
+};
 use super::store::{LogReader, PlacedRecord};
 use super::zone::{Term, ZONE_RECORDS};
 use crate::storage::StoreError;
@@ -102,19 +104,20 @@ fn of_id(records: Vec<PlacedRecord>, id: &str) -> Option<PlacedRecord> {
     records.into_iter().find(|record| serde_json::from_slice(&record.bytes).is_ok_and(|found: Id<'_>| found.id == id))
 }
 
-/// The proof of a record that the newest checkpoint covers, with the record in it, verified by this key; `None` if it covers
-/// it not yet.
+/// The proof of a record that the newest checkpoint covers, with the record in it, verified by the key of the log's name;
+/// `None` if it covers it not yet.
 pub async fn prove(
     log: &dyn LogReader,
     shard: &str,
     record: PlacedRecord,
-    key: &VerifierKey,
+    key: impl Fn(&str) -> Result<VerifierKey, StoreError>,
 ) -> Result<Option<ProofFile>, StoreError> {
     let Some(signed) = log.signed(shard).await?.filter(|signed| signed.size > record.index) else { return Ok(None) };
     let note = Note::parse(&signed.note).map_err(StoreError::failed)?;
+    let key = key(&Checkpoint::parse(note.text()).map_err(StoreError::failed)?.origin)?;
     let path = inclusion(log, shard, record.index, signed.size).await?;
     let proof = ProofFile { extra: Some(record.bytes), index: record.index, path, checkpoint: note };
-    match proof.verify(std::slice::from_ref(key)) {
+    match proof.verify(&[key]) {
         Ok(_) => Ok(Some(proof)),
         Err(why) => Err(StoreError::Failed(format!(
             "record {} of {shard} has no proof: {why}; run `lienthong audit verify`",

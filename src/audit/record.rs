@@ -34,6 +34,8 @@ pub enum Kind {
     Erased,
     /// Records of this log were shown.
     LogRead,
+    /// The log goes on under another name.
+    Epoch,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Config => "config",
             Self::Erased => "erased",
             Self::LogRead => "log_read",
+            Self::Epoch => "epoch",
         }
     }
 }
@@ -139,6 +142,19 @@ impl NewConfiguration {
     }
 }
 
+/// Why a log goes on under another name: more was signed than is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewEpoch {
+    /// Records that are there.
+    pub kept: u64,
+    /// The number of the name from now on.
+    pub number: u32,
+    /// Records of the newest checkpoint that is known under the name before, and their root.
+    pub signed: u64,
+    #[serde(serialize_with = "as_text")]
+    pub signed_root: Hash,
+}
+
 /// What the caller says of an event. Identifiers are given in the clear and leave this process only as pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
@@ -162,6 +178,7 @@ pub struct Draft<'a> {
     pub dir: Option<&'static str>,
     body: Option<BodyCommitment>,
     pub config: Option<NewConfiguration>,
+    pub epoch: Option<NewEpoch>,
     /// Of an erasure.
     pub ground: Option<LegalGround>,
     /// Number of the document by which it was ordered.
@@ -189,6 +206,7 @@ impl<'a> Draft<'a> {
             dir: None,
             body: None,
             config: None,
+            epoch: None,
             ground: None,
             document: None,
             outcome,
@@ -245,6 +263,8 @@ pub(super) struct Record<'a> {
     pub(super) dir: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) document: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) epoch: Option<&'a NewEpoch>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ground: Option<LegalGround>,
     pub(super) id: uuid::Uuid,

@@ -86,6 +86,7 @@ impl Recorder {
             config: draft.config.as_ref(),
             dir: draft.dir,
             document: draft.document,
+            epoch: draft.epoch.as_ref(),
             ground: draft.ground,
             id,
             key: draft.key.map(pseudonym),

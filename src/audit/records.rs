@@ -215,7 +215,7 @@ async fn get_record(
         return Err(not_found());
     }
     let view = RecordView::of(&shard, record.index, &record.bytes)?;
-    let proof = read::prove(&*records.store, &shard, record, &records.signer.verifier(&shard)?).await?;
+    let proof = read::prove(&*records.store, &shard, record, |name| records.signer.verifier(name)).await?;
     Ok(Json(ProvedRecord { record: view, proof: proof.map(ProofView::of).transpose()? }))
 }
 

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, fold, leaf_hash};
+use super::names;
 use super::store::{LogReader, PlacedRecord, SignedHead};
 use crate::storage::StoreError;
 
@@ -137,7 +138,8 @@ struct KnownRoots {
 impl KnownRoots {
     fn new(shard: &str, trust: &Trust) -> Self {
         let keys = Arc::new(trust.keys.clone());
-        let of_shard = |note: &&Note| Checkpoint::parse(note.text()).is_ok_and(|found| found.origin == shard);
+        let of_shard =
+            |note: &&Note| Checkpoint::parse(note.text()).is_ok_and(|found| names::is_of(&found.origin, shard));
         let mut outside: Vec<KnownRoot> =
             trust.outside.iter().filter(of_shard).map(|note| known_root(shard, &keys, note, None)).collect();
         outside.sort_by_key(|known| known.size);
@@ -178,9 +180,9 @@ impl KnownRoots {
 fn known_root(shard: &str, keys: &[VerifierKey], note: &Note, row: Option<&SignedHead>) -> KnownRoot {
     let parsed = Checkpoint::parse(note.text()).map_err(|error| error.to_string());
     let size = row.map(|row| row.size).or(parsed.as_ref().ok().map(|found| found.size)).unwrap_or(0);
-    let of_log: Vec<VerifierKey> = keys.iter().filter(|key| key.name() == shard).cloned().collect();
     let root = parsed.and_then(|found| {
-        if found.origin != shard || found.size != size {
+        let of_log: Vec<VerifierKey> = keys.iter().filter(|key| key.name() == found.origin).cloned().collect();
+        if !names::is_of(&found.origin, shard) || found.size != size {
             return Err(format!("it is that of {} records of {}", found.size, found.origin));
         }
         note.verify(&of_log).map_err(|error| error.to_string())?;

@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::Failure;
 use super::progress::{Line, grouped};
+use crate::audit::continuation::Broken;
 use crate::audit::export::Folder;
 use crate::audit::log::{Checkpoint, NotProved, Note, ProofFile, VerifierKey};
-use crate::audit::read;
 use crate::audit::store::LogReader;
 use crate::audit::verify::{self, Trust, Verdict, Wrong};
+use crate::audit::{names, read};
 use crate::config::Loaded;
 use crate::wiring::Stores;
 
@@ -41,6 +42,17 @@ pub(super) enum Command {
         /// Đỉnh đã ký mà người khác đã giữ lại / A checkpoint that somebody else has kept
         #[arg(long = "checkpoint")]
         outside: Vec<PathBuf>,
+    },
+    /// Sau khi khôi phục bản sao lưu cũ: cho nhật ký nối tiếp dưới một tên khác / After an older backup was restored on purpose: let
+    /// the log go on under another name
+    ///
+    /// Chỉ nói sẽ làm gì, nếu không có --yes. / Only says what it would do, without --yes.
+    Continue {
+        /// Người quyết định; chỉ vào nhật ký dưới dạng bí danh / Who decides so; enters the log as a pseudonym only
+        #[arg(long)]
+        by: String,
+        #[arg(long)]
+        yes: bool,
     },
     /// Xuất những gì đã ký ra một thư mục mới / Export what was signed to a new folder
     Export { folder: PathBuf },
@@ -80,6 +92,7 @@ pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command:
             }
         }
         Command::Export { folder } => export(&stores(&load()?).await?, folder).await,
+        Command::Continue { by, yes } => go_on(&stores(&load()?).await?, by.trim(), *yes).await,
         Command::Prove { id, file } => prove(&stores(&load()?).await?, *id, file.as_deref()).await,
         Command::VerifyProof { file, keys } => verify_proof(file, keys),
     }
@@ -92,8 +105,13 @@ async fn stores(loaded: &Loaded) -> anyhow::Result<Stores> {
 
 async fn own_keys(stores: &Stores) -> anyhow::Result<Vec<VerifierKey>> {
     let signer = stores.signer()?;
-    let shards = stores.audit.shards().await?;
-    Ok(shards.iter().map(|shard| signer.verifier(shard)).collect::<Result<_, _>>()?)
+    let mut keys = Vec::new();
+    for shard in stores.audit.shards().await? {
+        for number in names::FIRST..=stores.audit.number(&shard).await? {
+            keys.push(signer.verifier(&names::name(&shard, number))?);
+        }
+    }
+    Ok(keys)
 }
 
 /// Also those of this half-year and the next: they are to be published before anything is signed by them.
@@ -133,7 +151,7 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
     if shards.is_empty() {
         return Err(Failure::Unreadable("không có nhật ký nào ở đây / there is no log here".into()));
     }
-    if let Some(shard) = shards.iter().find(|shard| !trust.keys.iter().any(|key| key.name() == *shard)) {
+    if let Some(shard) = shards.iter().find(|shard| !trust.keys.iter().any(|key| names::is_of(key.name(), shard))) {
         let what = format!("{shard}: thiếu khóa của nhật ký này (--key) / no key of this log was given");
         return Err(Failure::Unreadable(what));
     }
@@ -188,7 +206,8 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
 fn missing(shards: &[String], trust: &Trust, is_own_word: bool) -> Vec<String> {
     let kept = trust.outside.iter().filter_map(|note| Some(Checkpoint::parse(note.text()).ok()?.origin));
     let keys = trust.keys.iter().filter(|_| !is_own_word).map(|key| key.name().to_owned());
-    let mut missing: Vec<String> = kept.chain(keys).filter(|origin| !shards.contains(origin)).collect();
+    let is_missing = |name: &String| !shards.iter().any(|shard| names::is_of(name, shard));
+    let mut missing: Vec<String> = kept.chain(keys).filter(is_missing).collect();
     missing.sort();
     missing.dedup();
     let told = |origin: &String| {
@@ -241,12 +260,44 @@ async fn export(stores: &Stores, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn go_on(stores: &Stores, by: &str, yes: bool) -> Result<(), Failure> {
+    if by.is_empty() {
+        return Err(anyhow::anyhow!("--by: cần tên người quyết định / who decides so must be said").into());
+    }
+    let continuation = stores.continuation()?;
+    let broken = continuation.broken().await?;
+    if broken.is_empty() {
+        println!("Nhật ký đúng như đã ký, không cần gì. / The log is as it was signed: there is nothing to do.");
+        return Ok(());
+    }
+    for broken in &broken {
+        let Broken { shard, signed, kept, number } = broken;
+        println!("{}", signed.origin);
+        println!("  đã ký / signed      {}", grouped(signed.size));
+        println!("  đang có / are here  {}", grouped(*kept));
+        println!("  nối tiếp / goes on  {}", names::name(shard, *number));
+        if yes {
+            continuation.go_on(broken, by).await?;
+        }
+    }
+    println!(
+        "\nNgười giữ đỉnh cũ vẫn chứng minh được phần đã mất. Nếu có bản sao lưu mới hơn, hãy khôi phục bản đó thay vì làm điều này.\n\
+         Whoever keeps an older checkpoint can still prove what is missing. If there is a newer backup, restore that instead."
+    );
+    match yes {
+        true => println!("Đã ghi. Công bố khóa mới / Done. Publish the new key: lienthong audit key"),
+        false => println!("Chưa làm gì; thêm --yes. / Nothing was done; add --yes."),
+    }
+    Ok(())
+}
+
 async fn prove(stores: &Stores, id: Uuid, file: Option<&Path>) -> Result<(), Failure> {
     let audit = &*stores.audit;
     let Some((shard, record)) = read::find(audit, id).await? else {
         return Err(anyhow::anyhow!("không có bản ghi {id} / there is no record {id} with a place in the log").into());
     };
-    let Some(proof) = read::prove(audit, &shard, record, &stores.signer()?.verifier(&shard)?).await? else {
+    let signer = stores.signer()?;
+    let Some(proof) = read::prove(audit, &shard, record, |name| signer.verifier(name)).await? else {
         let what =
             "bản ghi này chưa được ký; cổng ký khi đang chạy / this record is not signed yet: a running gateway signs";
         return Err(anyhow::anyhow!(what).into());

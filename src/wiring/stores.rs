@@ -11,6 +11,8 @@ use lienthong_domain::time::Clock;
 use super::lock_folder;
 use crate::access::administer::Administration;
 use crate::access::{self, store::AccessStore};
+use crate::audit::continuation::Continuation;
+use crate::audit::memory::Memory;
 use crate::audit::signer::Signer;
 use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
@@ -102,6 +104,16 @@ impl Stores {
     /// Signs the audit log.
     pub fn signer(&self) -> Result<Signer, StoreError> {
         Signer::open(&self.keys)
+    }
+
+    /// Lets logs go on under another name.
+    pub fn continuation(&self) -> Result<Continuation, StoreError> {
+        Ok(Continuation {
+            store: Arc::clone(&self.audit),
+            recorder: Arc::clone(&self.recorder),
+            signer: self.signer()?,
+            memory: Memory::new(self.keys.folder()),
+        })
     }
 
     /// Erases contents.

@@ -1,7 +1,9 @@
 //! Audit records as they are stored.
 
 use lienthong::audit::event::{ALWAYS, EVENTS, Event};
-use lienthong::audit::{BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewConfiguration, Outcome, leaf_hash};
+use lienthong::audit::{
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewConfiguration, NewEpoch, Outcome, leaf_hash,
+};
 use lienthong::storage::bodies::SealedBody;
 
 use crate::sealers::Sealers;
@@ -25,6 +27,10 @@ fn longest_draft(event: &Event) -> Draft<'static> {
             }
             "dir" => draft.dir = Some("out"),
             "document" => draft.document = Some("1234567/QĐ-ỦỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶỶ"),
+            "epoch" => {
+                let (kept, signed) = (u64::MAX >> 11, u64::MAX >> 11);
+                draft.epoch = Some(NewEpoch { kept, number: u32::MAX, signed, signed_root: [7; 32] });
+            }
             "ground" => draft.ground = Some(LegalGround::PurposeFulfilled),
             "key" => draft.key = Some("dossier-portal/H15.50.05.13-20261008-0975123/dossier.sync/1"),
             "officer" => draft.officer = Some("officer-17"),

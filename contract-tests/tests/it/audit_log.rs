@@ -404,11 +404,7 @@ async fn a_log_without_its_signatures_or_its_head_is_not_called_sound() {
 async fn a_damaged_log_is_told_and_not_signed_and_the_exchange_goes_on() {
     let world = world().await;
     let before = wait_until_signed(&world).await;
-    let damaged = async || {
-        let counts = world.get("/metrics").await.text;
-        counts.lines().any(|line| line == "lienthong_audit_damaged 1")
-    };
-    assert!(!damaged().await);
+    assert!(!is_damaged(&world).await);
     tamper(
         &world,
         "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 0) WHERE idx = (SELECT max(idx) FROM audit_record)",
@@ -417,10 +413,114 @@ async fn a_damaged_log_is_told_and_not_signed_and_the_exchange_goes_on() {
         let code = format!("000.00.50.H15-261123-{:04}", n + 1);
         world.put(&code, &dossier("received")).await.is(202);
     }
-    super::stores::eventually("it is told", damaged).await;
+    super::stores::eventually("it is told", async || is_damaged(&world).await).await;
     world.settle().await;
     let now = signed(&Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text).1;
     assert_eq!(now, before, "nothing more was signed");
     let said = ended(&world.cli(&["audit", "verify"]).await, 1);
     assert!(said.contains(&format!("record {}: it was changed", before.size - 1)), "{said}");
+}
+
+/// Puts a copy of the database in the place of the one that is there; no gateway runs.
+fn put_in_place(world: &World, backup: &Path) {
+    let file = world.deployment.folder().join("data/lienthong.sqlite");
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
+    std::fs::copy(backup, file).unwrap();
+}
+
+async fn is_damaged(world: &World) -> bool {
+    world.get("/metrics").await.text.lines().any(|line| line == "lienthong_audit_damaged 1")
+}
+
+async fn newest(world: &World, path: &str) -> Checkpoint {
+    signed(&Answer::of(world.request(Method::GET, path)).await.is(200).text).1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_says_so() {
+    let mut world = world().await;
+    let shard = newest(&world, "/audit/checkpoint").await.origin;
+    let half_year = shard.rsplit('/').next().unwrap().to_owned();
+    world.stop().await;
+    let outside = tempfile::tempdir().unwrap();
+    let backup = outside.path().join("backup.sqlite");
+    std::fs::copy(world.deployment.folder().join("data/lienthong.sqlite"), &backup).unwrap();
+    world.restart().await;
+    for n in 0..30 {
+        world.put(&format!("000.00.50.H15-261124-{n:04}"), &dossier("received")).await.is(202);
+    }
+    world.settle().await;
+    let lost = wait_until_signed(&world).await;
+    let kept = outside.path().join("kept").display().to_string();
+    std::fs::write(&kept, Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text).unwrap();
+    world.stop().await;
+    let to_do = ended(&world.cli(&["audit", "continue", "--by", "A"]).await, 0);
+    assert!(to_do.contains("there is nothing to do"), "{to_do}");
+
+    for number in [2, 3] {
+        let name = format!("{shard}.{number}");
+        put_in_place(&world, &backup);
+        world.restart().await;
+        super::stores::eventually("it is told", async || is_damaged(&world).await).await;
+        let code = format!("000.00.50.H15-26112{number}-0077");
+        world.put(&code, &dossier("received")).await.is(202);
+        world.settle().await;
+        assert!(newest(&world, "/audit/checkpoint").await.size < lost.size, "nothing is signed beside what was");
+
+        let said = ended(&world.cli(&["audit", "continue", "--by", "Trần Văn Quyết"]).await, 0);
+        assert!(said.contains(&name) && said.contains("Nothing was done"), "{said}");
+        assert!(is_damaged(&world).await);
+        ended(&world.cli(&["audit", "continue", "--by", " ", "--yes"]).await, 1);
+        world.stop().await;
+        ended(&world.cli(&["audit", "continue", "--by", "Trần Văn Quyết", "--yes"]).await, 0);
+        world.restart().await;
+        let goes_on = async || newest(&world, "/audit/checkpoint").await.origin == name;
+        super::stores::eventually("it is signed under the new name", goes_on).await;
+        super::stores::eventually("it is sound", async || !is_damaged(&world).await).await;
+        assert!(ended(&world.cli(&["audit", "continue", "--by", "A"]).await, 0).contains("nothing to do"));
+
+        // Both names are served, each with its own heads.
+        let (old, new) = (format!("/audit/{half_year}"), format!("/audit/{half_year}.{number}"));
+        assert_eq!(newest(&world, &format!("{new}/checkpoint")).await.origin, name);
+        let before = newest(&world, &format!("{old}/checkpoint")).await;
+        assert!(before.origin == shard && before.size < lost.size, "{before:?}");
+        let tile = async |path: &str| {
+            world.request(Method::GET, &format!("{path}/tile/0/000")).send().await.unwrap().bytes().await.unwrap()
+        };
+        assert_eq!(tile(&old).await, tile(&new).await, "what was kept is the same");
+        for nobodys in [number + 1, 1, 0] {
+            Answer::of(world.request(Method::GET, &format!("/audit/{half_year}.{nobodys}/checkpoint"))).await.is(404);
+        }
+
+        // Verified, but not for whoever kept a checkpoint of what is gone.
+        ended(&world.cli(&["audit", "verify"]).await, 0);
+        let said = ended(&world.cli(&["audit", "verify", "--checkpoint", &kept]).await, 1);
+        assert!(said.contains("kept elsewhere"), "{said}");
+
+        // A record that was made since is proved under the new name, and the decision is one.
+        let keys = ended(&world.cli(&["audit", "key"]).await, 0);
+        let key = keys.lines().find(|key| key.starts_with(&format!("{name}+"))).unwrap().to_owned();
+        let found = world.get(&format!("/v1/audit/records?dossier={code}&kind=accept")).await.json();
+        let id = found["items"][0]["record"]["id"].as_str().unwrap().to_owned();
+        let proof = outside.path().join("proof").display().to_string();
+        ended(&world.cli(&["audit", "prove", &id, "--file", &proof]).await, 0);
+        ended(&world.cli(&["audit", "verify-proof", &proof, "--key", &key]).await, 0);
+        let decision = world.get("/v1/audit/records?kind=epoch").await.json()["items"][0]["record"].clone();
+        assert_eq!(
+            (&decision["epoch"]["signed"], &decision["epoch"]["number"]),
+            (&lost_or(&decision, lost.size, number), &number.into())
+        );
+        assert!(decision["officer"].is_string() && !decision.to_string().contains("Quyết"));
+        let folder = outside.path().join(format!("export-{number}"));
+        ended(&world.cli(&["audit", "export", &folder.display().to_string()]).await, 0);
+        ended(&world.cli(&["audit", "verify", "--folder", &folder.display().to_string()]).await, 0);
+        world.stop().await;
+    }
+}
+
+/// What was signed last under the name before: at first what the backup has lost, then what the name since had.
+fn lost_or(decision: &Value, lost: u64, number: u64) -> Value {
+    if number == 2 { lost.into() } else { decision["epoch"]["signed"].clone() }
 }

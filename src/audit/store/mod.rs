@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::log::Tile;
+use super::log::{Checkpoint, Note, Tile};
+use super::names;
 use super::zone::Zone;
 use super::{Frontier, Hash, SealedRecord};
 use crate::replicas::Leadership;
@@ -33,10 +34,24 @@ pub struct SignedHead {
     pub note: Vec<u8>,
 }
 
+impl SignedHead {
+    /// The name under which it was signed; `None` if that cannot be read.
+    pub fn name(&self) -> Option<String> {
+        let note = Note::parse(&self.note).ok()?;
+        Some(Checkpoint::parse(note.text()).ok()?.origin)
+    }
+
+    fn is_named(&self, number: u32) -> bool {
+        self.name().is_some_and(|name| names::parse(&name).1 == number)
+    }
+}
+
 /// A shard whose head is not what was signed last.
 #[derive(Debug, Clone)]
 pub struct UnsignedHead {
     pub shard: String,
+    /// Under which of its names it is signed now.
+    pub number: u32,
     /// `None` if it cannot be read.
     pub frontier: Option<Frontier>,
     pub signed: Option<SignedHead>,
@@ -97,6 +112,15 @@ pub trait AuditStore: LogReader {
 
     /// Shards whose head is not what was signed last.
     async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError>;
+
+    /// Under which of its names the shard's log is signed now.
+    async fn number(&self, shard: &str) -> Result<u32, StoreError>;
+
+    /// What was signed last under this name of the shard's log.
+    async fn signed_as(&self, shard: &str, number: u32) -> Result<Option<SignedHead>, StoreError>;
+
+    /// From now on the log is signed under the name of this number; the record tells why. `Conflict` if it is already.
+    async fn go_on_as(&self, shard: &str, number: u32, record: SealedRecord) -> Result<(), StoreError>;
 
     /// Stores a signed head, only under this leadership and only after what it was made after.
     async fn publish(&self, leadership: Leadership, publication: Publication) -> Result<(), StoreError>;

@@ -10,6 +10,7 @@ use super::{
     AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of, hash_of, hashes_of,
 };
 use crate::audit::log::Tile;
+use crate::audit::names;
 use crate::audit::zone::Zone;
 use crate::audit::{Frontier, Hash, SealedRecord, leaf_hash};
 use crate::replicas::Leadership;
@@ -176,19 +177,50 @@ impl AuditStore for PostgresAudit {
     }
 
     async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError> {
-        let sql = "SELECT head.shard, head.size, head.frontier, signed.size, signed.signed_at, signed.note \
-                   FROM audit_head AS head LEFT JOIN audit_checkpoint AS signed ON signed.shard = head.shard \
+        let sql = "SELECT head.shard, head.size, head.frontier, signed.size, signed.signed_at, signed.note, \
+                   (SELECT max(number) FROM audit_continuation WHERE shard = head.shard) FROM audit_head AS head LEFT JOIN audit_checkpoint AS signed ON signed.shard = head.shard \
                    AND signed.size = (SELECT max(size) FROM audit_checkpoint WHERE shard = head.shard) \
                    WHERE signed.size IS DISTINCT FROM head.size ORDER BY head.shard";
         let head = |row: &tokio_postgres::Row| {
             let is_signed = row.get::<_, Option<i64>>(3).is_some();
             Ok(UnsignedHead {
                 shard: row.get(0),
+                number: number_of(row.get(6))?,
                 frontier: frontier_of(row.get(1), row.get(2)).ok(),
                 signed: is_signed.then(|| signed_head(row, 3)),
             })
         };
         self.database.query(sql, &[]).await?.iter().map(head).collect()
+    }
+
+    async fn number(&self, shard: &str) -> Result<u32, StoreError> {
+        let sql = "SELECT max(number) FROM audit_continuation WHERE shard = $1";
+        let found = self.database.query(sql, &[&shard]).await?;
+        found.first().map_or(Ok(names::FIRST), |row| number_of(row.get(0)))
+    }
+
+    async fn signed_as(&self, shard: &str, number: u32) -> Result<Option<SignedHead>, StoreError> {
+        // Up to where the next name begins.
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND size <= \
+                   coalesce((SELECT signed_before FROM audit_continuation WHERE shard = $1 AND number > $2 ORDER BY number \
+                   LIMIT 1), 9223372036854775807) ORDER BY size DESC LIMIT 1";
+        let found = self.database.query(sql, &[&shard, &i64::from(number)]).await?;
+        Ok(found.first().map(|row| signed_head(row, 0)).filter(|signed| signed.is_named(number)))
+    }
+
+    async fn go_on_as(&self, shard: &str, number: u32, record: SealedRecord) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        // Whoever signs the shard at this time waits here, or has signed before.
+        transaction.query("SELECT 1 FROM audit_head WHERE shard = $1 FOR UPDATE", &[&shard]).await?;
+        let sql = "INSERT INTO audit_continuation (shard, number, signed_before) SELECT $1, $2, \
+                   coalesce((SELECT max(size) FROM audit_checkpoint WHERE shard = $1), 0) \
+                   WHERE NOT EXISTS (SELECT 1 FROM audit_continuation WHERE shard = $1 AND number >= $2)";
+        if transaction.execute(sql, &[&shard, &i64::from(number)]).await? != 1 {
+            return Err(StoreError::Conflict);
+        }
+        transaction.audit(record);
+        transaction.commit().await
     }
 
     async fn publish(&self, leadership: Leadership, publication: Publication) -> Result<(), StoreError> {
@@ -223,6 +255,10 @@ impl AuditStore for PostgresAudit {
         transaction.execute(sql, &[shard, &numbers, &first, &last, &terms]).await?;
         transaction.commit().await
     }
+}
+
+fn number_of(found: Option<i64>) -> Result<u32, StoreError> {
+    found.map_or(Ok(names::FIRST), |number| u32::try_from(number).map_err(StoreError::failed))
 }
 
 /// Of the columns size, signed_at, note from this one on.

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::{AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of, hashes_of};
 use crate::audit::log::Tile;
+use crate::audit::names;
 use crate::audit::zone::Zone;
 use crate::audit::{Frontier, Hash, SealedRecord};
 use crate::replicas::Leadership;
@@ -183,8 +184,8 @@ impl AuditStore for SqliteAudit {
     }
 
     async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError> {
-        let sql = "SELECT head.shard, head.size, head.frontier, signed.size, signed.signed_at, signed.note \
-                   FROM audit_head AS head LEFT JOIN audit_checkpoint AS signed ON signed.shard = head.shard \
+        let sql = "SELECT head.shard, head.size, head.frontier, signed.size, signed.signed_at, signed.note, \
+                   (SELECT max(number) FROM audit_continuation WHERE shard = head.shard) FROM audit_head AS head LEFT JOIN audit_checkpoint AS signed ON signed.shard = head.shard \
                    AND signed.size = (SELECT max(size) FROM audit_checkpoint WHERE shard = head.shard) \
                    WHERE signed.size IS NOT head.size ORDER BY head.shard";
         self.database
@@ -197,9 +198,51 @@ impl AuditStore for SqliteAudit {
                     let frontier = frontier_of(row.get(1)?, &row.get::<_, Vec<u8>>(2)?).ok();
                     let is_signed = row.get::<_, Option<i64>>(3)?.is_some();
                     let signed = is_signed.then(|| signed_head(row, 3)).transpose()?;
-                    heads.push(UnsignedHead { shard: row.get(0)?, frontier, signed });
+                    let number = row.get::<_, Option<u32>>(6)?.unwrap_or(names::FIRST);
+                    heads.push(UnsignedHead { shard: row.get(0)?, number, frontier, signed });
                 }
                 Ok(heads)
+            })
+            .await
+    }
+
+    async fn number(&self, shard: &str) -> Result<u32, StoreError> {
+        let shard = shard.to_owned();
+        self.database
+            .readers
+            .read(move |connection| {
+                let sql = "SELECT max(number) FROM audit_continuation WHERE shard = ?1";
+                let number: Option<u32> = connection.prepare_cached(sql)?.query_row([shard], |row| row.get(0))?;
+                Ok(number.unwrap_or(names::FIRST))
+            })
+            .await
+    }
+
+    async fn signed_as(&self, shard: &str, number: u32) -> Result<Option<SignedHead>, StoreError> {
+        let shard = shard.to_owned();
+        self.database
+            .readers
+            .read(move |connection| {
+                Ok(connection
+                    .prepare_cached(SIGNED_AS)?
+                    .query_row((shard, number), |row| signed_head(row, 0))
+                    .optional()?
+                    .filter(|signed| signed.is_named(number)))
+            })
+            .await
+    }
+
+    async fn go_on_as(&self, shard: &str, number: u32, record: SealedRecord) -> Result<(), StoreError> {
+        let shard = shard.to_owned();
+        self.database
+            .writer
+            .write(move |transaction| {
+                let changed = transaction.connection.prepare_cached(GO_ON_AS)?.execute((&shard, number))?;
+                if changed != 1 {
+                    return Err(StoreError::Conflict);
+                }
+                transaction.audit(record.clone());
+                Ok(())
             })
             .await
     }
@@ -247,6 +290,14 @@ impl AuditStore for SqliteAudit {
 const SHARDS: &str = "WITH RECURSIVE signed (shard) AS (SELECT min(shard) FROM audit_checkpoint UNION ALL \
      SELECT (SELECT min(shard) FROM audit_checkpoint WHERE shard > signed.shard) FROM signed WHERE signed.shard IS NOT NULL) \
      SELECT shard FROM audit_head UNION SELECT shard FROM signed WHERE shard IS NOT NULL ORDER BY shard";
+
+/// Up to where the next name begins.
+const SIGNED_AS: &str = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 AND size <= \
+     coalesce((SELECT signed_before FROM audit_continuation WHERE shard = ?1 AND number > ?2 ORDER BY number LIMIT 1), \
+     9223372036854775807) ORDER BY size DESC LIMIT 1";
+const GO_ON_AS: &str = "INSERT INTO audit_continuation (shard, number, signed_before) SELECT ?1, ?2, \
+     coalesce((SELECT max(size) FROM audit_checkpoint WHERE shard = ?1), 0) \
+     WHERE NOT EXISTS (SELECT 1 FROM audit_continuation WHERE shard = ?1 AND number >= ?2)";
 
 /// Of the columns size, signed_at, note from this one on.
 fn signed_head(row: &Row<'_>, at: usize) -> rusqlite::Result<SignedHead> {

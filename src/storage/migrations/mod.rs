@@ -46,6 +46,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0004_publication.sqlite.sql"),
         postgres: include_str!("0004_publication.postgres.sql"),
     },
+    Migration {
+        number: 5,
+        name: "continuation",
+        is_additive: true,
+        sqlite: include_str!("0005_continuation.sqlite.sql"),
+        postgres: include_str!("0005_continuation.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.
