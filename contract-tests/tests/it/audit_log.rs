@@ -456,6 +456,8 @@ async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_
     let kept = outside.path().join("kept").display().to_string();
     std::fs::write(&kept, Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text).unwrap();
     world.stop().await;
+    let whole = outside.path().join("whole.sqlite");
+    std::fs::copy(world.deployment.folder().join("data/lienthong.sqlite"), &whole).unwrap();
     let to_do = ended(&world.cli(&["audit", "continue", "--by", "A"]).await, 0);
     assert!(to_do.contains("there is nothing to do"), "{to_do}");
 
@@ -518,6 +520,11 @@ async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_
         ended(&world.cli(&["audit", "verify", "--folder", &folder.display().to_string()]).await, 0);
         world.stop().await;
     }
+    // A backup that has all that was signed under the first name turns up too late: it has nothing of what was signed since.
+    put_in_place(&world, &whole);
+    world.restart().await;
+    super::stores::eventually("it is told", async || is_damaged(&world).await).await;
+    assert_eq!(newest(&world, "/audit/checkpoint").await, lost);
 }
 
 /// What was signed last under the name before: at first what the backup has lost, then what the name since had.
