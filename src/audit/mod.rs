@@ -16,6 +16,7 @@ pub mod records;
 pub mod search;
 pub mod signer;
 pub mod store;
+pub mod thin;
 pub mod verify;
 pub mod zone;
 

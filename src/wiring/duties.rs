@@ -11,6 +11,7 @@ use super::Stores;
 use super::parts::Lasting;
 use crate::access::tokens::keys::Rotation;
 use crate::access::tokens::rotate::Rotate;
+use crate::audit::thin::Thinner;
 use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
 use crate::outbox::Status;
 use crate::replicas::Duty;
@@ -53,6 +54,13 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             let keep_ms = i64::from(in_force.borrow().idempotency.keep_hours) * 3_600_000;
             let (replies, before) = (Arc::clone(&replies), clock.now().plus_millis(-keep_ms));
             async move { replies.forget(before).await.map(|forgotten| forgotten > 0) }
+        }
+    };
+    let thin = {
+        let thinner = Arc::new(Thinner::new(Arc::clone(&stores.audit), Arc::clone(clock)));
+        move || {
+            let thinner = Arc::clone(&thinner);
+            async move { thinner.turn().await }
         }
     };
     let retain = {
@@ -104,6 +112,7 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             every: Duration::from_secs(60),
             turn: Box::new(move |_| Box::pin(assertions())),
         },
+        Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]

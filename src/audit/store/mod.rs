@@ -113,6 +113,9 @@ pub trait AuditStore: LogReader {
     /// Shards whose head is not what was signed last.
     async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError>;
 
+    /// Removes checkpoints of these sizes.
+    async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError>;
+
     /// Under which of its names the shard's log is signed now.
     async fn number(&self, shard: &str) -> Result<u32, StoreError>;
 

@@ -193,6 +193,12 @@ impl AuditStore for PostgresAudit {
         self.database.query(sql, &[]).await?.iter().map(head).collect()
     }
 
+    async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError> {
+        let sizes: Vec<i64> = sizes.into_iter().map(u64::cast_signed).collect();
+        let sql = "DELETE FROM audit_checkpoint WHERE shard = $1 AND size = ANY($2)";
+        self.database.execute(sql, &[&shard, &sizes]).await.map(drop)
+    }
+
     async fn number(&self, shard: &str) -> Result<u32, StoreError> {
         let sql = "SELECT max(number) FROM audit_continuation WHERE shard = $1";
         let found = self.database.query(sql, &[&shard]).await?;

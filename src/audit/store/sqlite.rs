@@ -206,6 +206,19 @@ impl AuditStore for SqliteAudit {
             .await
     }
 
+    async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError> {
+        let shard = shard.to_owned();
+        self.database
+            .writer
+            .write(move |transaction| {
+                let sql = "DELETE FROM audit_checkpoint WHERE shard = ?1 AND size = ?2";
+                let mut statement = transaction.connection.prepare_cached(sql)?;
+                sizes.iter().try_for_each(|size| statement.execute((&shard, size.cast_signed())).map(drop))?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn number(&self, shard: &str) -> Result<u32, StoreError> {
         let shard = shard.to_owned();
         self.database

@@ -1,6 +1,7 @@
 //! What is signed of the audit log: every head is that of its records and follows from the one before; nothing that was
 //! changed, removed or put back is signed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use lienthong::audit::log::{Checkpoint, Note, Tile, verify_consistency, verify_inclusion};
@@ -9,11 +10,13 @@ use lienthong::audit::publish::Publisher;
 use lienthong::audit::read;
 use lienthong::audit::signer::Signer;
 use lienthong::audit::store::{Publication, SignedHead};
+use lienthong::audit::thin::Thinner;
+use lienthong::audit::verify::{Trust, verify};
 use lienthong::audit::{Draft, Kind, Outcome, SealedRecord};
 use lienthong::replicas::Leadership;
 use lienthong::storage::keys::Keys;
 use lienthong::storage::{Database, StoreError};
-use lienthong_domain::time::{Clock, SystemClock};
+use lienthong_domain::time::{Clock, SystemClock, Timestamp};
 use uuid::Uuid;
 
 use super::{Stores, on_both_engines, only_on_postgres};
@@ -305,7 +308,49 @@ async fn an_old_leader_signs_nothing(stores: Stores) {
     assert_eq!(size(&stores).await, 10);
 }
 
+struct At(Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+async fn of_older_checkpoints_one_a_minute_is_kept_and_the_log_verifies(stores: Stores) {
+    let (publisher, leadership) = (publisher(&stores, "memory"), stores.lead().await);
+    for count in 1..=30 {
+        grow(&stores, leadership, count % 3 + 1).await;
+        publisher.turn(leadership).await.unwrap();
+    }
+    let before = stores.audit.checkpoints(&shard(&stores), 0, 1000).await.unwrap();
+    assert_eq!(before.len(), 30);
+    let day = 86_400_000;
+    let later = |millis: i64| Arc::new(At(SystemClock.now().plus_millis(millis)));
+    // Within a day nothing goes.
+    assert!(!Thinner::new(Arc::clone(&stores.audit), later(day - 60_000)).turn().await.unwrap());
+    assert_eq!(stores.audit.checkpoints(&shard(&stores), 0, 1000).await.unwrap(), before);
+
+    let thinner = Thinner::new(Arc::clone(&stores.audit), later(day + 60_000));
+    assert!(!thinner.turn().await.unwrap());
+    let after = stores.audit.checkpoints(&shard(&stores), 0, 1000).await.unwrap();
+    let minutes: HashSet<i64> = before.iter().map(|signed| signed.at.micros() / 60_000_000).collect();
+    assert_eq!(after.len(), minutes.len(), "{after:?}");
+    assert_eq!(after.last(), before.last(), "the newest is always kept");
+    assert!(after.iter().all(|signed| before.contains(signed)));
+    assert!(!thinner.turn().await.unwrap());
+    assert_eq!(stores.audit.checkpoints(&shard(&stores), 0, 1000).await.unwrap(), after);
+
+    let trust = Trust { keys: vec![publisher.signer.verifier(&shard(&stores)).unwrap()], outside: Vec::new() };
+    let verdict = verify(&*stores.audit, &shard(&stores), &trust, &mut |_| {}).await.unwrap();
+    assert!(verdict.wrong.is_none() && verdict.proved == size(&stores).await, "{verdict:?}");
+    // And it goes on.
+    grow(&stores, leadership, 5).await;
+    publisher.turn(leadership).await.unwrap();
+    assert_eq!(size(&stores).await, verdict.proved + 5);
+}
+
 on_both_engines!(
+    of_older_checkpoints_one_a_minute_is_kept_and_the_log_verifies,
     every_head_is_signed_and_every_record_has_its_proof,
     a_record_is_found_by_its_id_before_and_after_its_zone_was_made,
     a_head_that_was_changed_is_not_signed,
