@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod replicas;
 pub mod storage;
 pub mod upstream_sessions;
+pub mod witness;
 
 pub mod adapters;
 pub mod cli;

@@ -14,6 +14,7 @@ mod progress;
 mod sandbox;
 mod serve;
 mod storage;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,6 +61,9 @@ enum Command {
     /// Chứng minh những gì đã trao đổi / Prove what was exchanged
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Làm nhân chứng cho nhật ký của nơi khác / Be a witness of others' logs
+    #[command(subcommand)]
+    Witness(witness::Command),
     /// Chuyển từ SQLite sang PostgreSQL / Move from SQLite to PostgreSQL
     #[command(subcommand)]
     Storage(storage::Command),
@@ -98,6 +102,7 @@ pub fn run() -> ExitCode {
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
             Command::Audit(command) => audit::run(|| load(&arguments), command).await,
+            Command::Witness(command) => witness::run(command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
             Command::Openapi => openapi::run().await,
             Command::Healthcheck => healthcheck::run(&load(&arguments)?).await,

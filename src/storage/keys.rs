@@ -127,7 +127,8 @@ fn hmac_key(bytes: &[u8; KEY_BYTES]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, bytes)
 }
 
-fn read_or_create(path: &Path, create: bool) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+/// The 32 bytes of a key file; made if that is allowed and there is none.
+pub fn read_or_create(path: &Path, create: bool) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
     match fs::read(path) {
         Ok(bytes) => {
             let bytes = Zeroizing::new(bytes);

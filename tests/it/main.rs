@@ -4,3 +4,4 @@ mod audit;
 mod bodies;
 mod keys;
 mod sealers;
+mod witness;

@@ -7,6 +7,7 @@ mod proof;
 mod proof_file;
 mod tile;
 mod tree;
+mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use note::{KeyKind, MOST_NOTE_BYTES, Malformed, Note, SignatureLine, SignerKey, Unsigned, VerifierKey};
@@ -14,3 +15,4 @@ pub use proof::{Unproved, consistency_nodes, inclusion_nodes, verify_consistency
 pub use proof_file::{NotProved, ProofFile, Proved};
 pub use tile::{Edge, TILE_HASHES, Tile, Tiles, entries, entry_bundle, fold};
 pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash};
+pub use witness::{AddCheckpoint, MOST_REQUEST_BYTES, read_cosignatures, write_cosignature};

@@ -249,10 +249,14 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        self.signatures.iter().try_for_each(|line| {
-            let signature = STANDARD.encode([line.key_id.as_slice(), &line.signature].concat());
-            writeln!(f, "\u{2014} {} {signature}", line.name)
-        })
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for SignatureLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signature = STANDARD.encode([self.key_id.as_slice(), &self.signature].concat());
+        write!(f, "\u{2014} {} {signature}", self.name)
     }
 }
 
@@ -260,7 +264,7 @@ fn is_text(text: &str) -> bool {
     !text.bytes().any(|byte| byte < b' ' && byte != b'\n')
 }
 
-fn read_signature(line: &str) -> Option<SignatureLine> {
+pub(super) fn read_signature(line: &str) -> Option<SignatureLine> {
     let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
     let signature = STANDARD.decode(signature).ok()?;
     let (key_id, signature) = signature.split_first_chunk::<4>()?;
