@@ -50,6 +50,8 @@ pub const EVENTS: &[Event] = &[
     event(Kind::LogRead, "audit.person_view", &["shown"], &["client", "person"]),
     event(Kind::Erased, "content.erase", &["erased"], ERASURE),
     event(Kind::Epoch, "audit.continue", &["done"], &["epoch", "officer"]),
+    event(Kind::Degraded, "audit.witness_away", &["done"], &["route"]),
+    event(Kind::Degraded, "audit.witness_back", &["done"], &["route"]),
     event(Kind::Send, "outbox.send", &["sending"], DELIVERY),
     event(Kind::Outcome, "dossier.insert", OUTCOMES, DELIVERY),
     event(Kind::Outcome, "dossier.update", OUTCOMES, DELIVERY),

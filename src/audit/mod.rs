@@ -18,6 +18,7 @@ pub mod signer;
 pub mod store;
 pub mod thin;
 pub mod verify;
+pub mod witnesses;
 pub mod zone;
 
 pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};

@@ -112,7 +112,12 @@ pub async fn prove(
     record: PlacedRecord,
     key: impl Fn(&str) -> Result<VerifierKey, StoreError>,
 ) -> Result<Option<ProofFile>, StoreError> {
-    let Some(signed) = log.signed(shard).await?.filter(|signed| signed.size > record.index) else { return Ok(None) };
+    // The earlier a witness has seen it, the more it proves.
+    let signed = match log.witnessed(shard, record.index).await? {
+        None => log.signed(shard).await?,
+        witnessed => witnessed,
+    };
+    let Some(signed) = signed.filter(|signed| signed.size > record.index) else { return Ok(None) };
     let note = Note::parse(&signed.note).map_err(StoreError::failed)?;
     let key = key(&Checkpoint::parse(note.text()).map_err(StoreError::failed)?.origin)?;
     let path = inclusion(log, shard, record.index, signed.size).await?;

@@ -36,6 +36,8 @@ pub enum Kind {
     LogRead,
     /// The log goes on under another name.
     Epoch,
+    /// Something that makes the log provable does not work, or works again.
+    Degraded,
 }
 
 impl Kind {
@@ -53,6 +55,7 @@ impl Kind {
             Self::Erased => "erased",
             Self::LogRead => "log_read",
             Self::Epoch => "epoch",
+            Self::Degraded => "degraded",
         }
     }
 }

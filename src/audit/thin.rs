@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lienthong_domain::time::Clock;
 
+use super::log::Note;
 use super::store::{AuditStore, SignedHead};
 use crate::storage::StoreError;
 
@@ -38,8 +39,7 @@ impl Thinner {
             let old: Vec<&SignedHead> = page.iter().take_while(|signed| signed.at < before).collect();
             // One of the old ones is looked at again, beside what follows it.
             let Some(last) = old.last() else { continue };
-            let superfluous: Vec<u64> =
-                old.windows(2).filter(|pair| is_superfluous(pair[0], pair[1])).map(|pair| pair[0].size).collect();
+            let superfluous = superfluous(&old);
             if !superfluous.is_empty() {
                 self.store.forget_checkpoints(&shard, superfluous).await?;
             }
@@ -54,8 +54,16 @@ impl Thinner {
     }
 }
 
-/// Another one follows in the same minute, under the same name.
-fn is_superfluous(one: &SignedHead, next: &SignedHead) -> bool {
+/// Of each minute and name all but the last one, and the last that a witness has cosigned.
+fn superfluous(old: &[&SignedHead]) -> Vec<u64> {
     let minute = |signed: &SignedHead| signed.at.micros().div_euclid(MINUTE_MICROS);
-    minute(one) == minute(next) && one.name() == next.name()
+    let is_witnessed = |signed: &SignedHead| Note::parse(&signed.note).is_ok_and(|note| note.signatures().len() > 1);
+    let minutes = old.chunk_by(|one, next| minute(one) == minute(next) && one.name() == next.name());
+    let of_minute = |signed: &[&SignedHead]| -> Vec<u64> {
+        let witnessed = signed.iter().rposition(|signed| is_witnessed(signed));
+        let last = signed.len() - 1;
+        let kept = |at: usize| at == last || Some(at) == witnessed;
+        signed.iter().enumerate().filter(|(at, _)| !kept(*at)).map(|(_, signed)| signed.size).collect()
+    };
+    minutes.flat_map(of_minute).collect()
 }

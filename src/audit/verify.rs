@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, fold, leaf_hash};
+use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, Unsigned, VerifierKey, fold, leaf_hash};
 use super::names;
 use super::store::{LogReader, PlacedRecord, SignedHead};
 use crate::storage::StoreError;
@@ -18,6 +18,8 @@ const PAGE: usize = 32 * TILE_HASHES;
 pub struct Trust {
     /// The log's keys. A shard without one is verified by none.
     pub keys: Vec<VerifierKey>,
+    /// Keys of witnesses: their cosignatures tell by when a record was there.
+    pub witnesses: Vec<VerifierKey>,
     /// Checkpoints that others have kept. Only by these can it be known whether the whole log was put back.
     pub outside: Vec<Note>,
 }
@@ -34,7 +36,18 @@ pub struct Verdict {
     pub checkpoints: u64,
     /// Sizes of checkpoints that others have kept, and that fit.
     pub outside: Vec<u64>,
+    /// The newest head that a witness has cosigned.
+    pub witnessed: Option<Seen>,
     pub wrong: Option<Wrong>,
+}
+
+/// What a witness says: by then there were so many records, and they were these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub records: u64,
+    pub by: String,
+    /// Seconds since 1970.
+    pub at: u64,
 }
 
 /// What is wrong.
@@ -123,12 +136,13 @@ struct KnownRoot {
     /// What is wrong with the checkpoint itself.
     root: Result<Hash, String>,
     is_outside: bool,
+    seen: Option<Seen>,
 }
 
 /// Checkpoints in the order of their sizes: the log's own as they are read, and those that others have kept.
 struct KnownRoots {
     shard: String,
-    keys: Arc<Vec<VerifierKey>>,
+    trust: Arc<Trust>,
     outside: VecDeque<KnownRoot>,
     own: VecDeque<KnownRoot>,
     /// Where the next of the log's own are read from; `None` when all were.
@@ -137,13 +151,13 @@ struct KnownRoots {
 
 impl KnownRoots {
     fn new(shard: &str, trust: &Trust) -> Self {
-        let keys = Arc::new(trust.keys.clone());
         let of_shard =
             |note: &&Note| Checkpoint::parse(note.text()).is_ok_and(|found| names::is_of(&found.origin, shard));
         let mut outside: Vec<KnownRoot> =
-            trust.outside.iter().filter(of_shard).map(|note| known_root(shard, &keys, note, None)).collect();
+            trust.outside.iter().filter(of_shard).map(|note| known_root(shard, trust, note, None)).collect();
         outside.sort_by_key(|known| known.size);
-        Self { shard: shard.to_owned(), keys, outside: outside.into(), own: VecDeque::new(), next: Some(0) }
+        let trust = Arc::new(Trust { outside: Vec::new(), ..trust.clone() });
+        Self { shard: shard.to_owned(), trust, outside: outside.into(), own: VecDeque::new(), next: Some(0) }
     }
 
     /// Reads the log's own checkpoints of this size and less.
@@ -156,8 +170,10 @@ impl KnownRoots {
                 .map(|last| last.size.saturating_add(1))
                 .filter(|from| *from < u64::MAX);
             let read = page.iter().map(|signed| match Note::parse(&signed.note) {
-                Ok(note) => known_root(&self.shard, &self.keys, &note, Some(signed)),
-                Err(error) => KnownRoot { size: signed.size, root: Err(error.to_string()), is_outside: false },
+                Ok(note) => known_root(&self.shard, &self.trust, &note, Some(signed)),
+                Err(error) => {
+                    KnownRoot { size: signed.size, root: Err(error.to_string()), is_outside: false, seen: None }
+                }
             });
             self.own.extend(read);
         }
@@ -177,18 +193,28 @@ impl KnownRoots {
     }
 }
 
-fn known_root(shard: &str, keys: &[VerifierKey], note: &Note, row: Option<&SignedHead>) -> KnownRoot {
+fn known_root(shard: &str, trust: &Trust, note: &Note, row: Option<&SignedHead>) -> KnownRoot {
     let parsed = Checkpoint::parse(note.text()).map_err(|error| error.to_string());
     let size = row.map(|row| row.size).or(parsed.as_ref().ok().map(|found| found.size)).unwrap_or(0);
     let root = parsed.and_then(|found| {
-        let of_log: Vec<VerifierKey> = keys.iter().filter(|key| key.name() == found.origin).cloned().collect();
+        let of_log: Vec<VerifierKey> = trust.keys.iter().filter(|key| key.name() == found.origin).cloned().collect();
         if !names::is_of(&found.origin, shard) || found.size != size {
             return Err(format!("it is that of {} records of {}", found.size, found.origin));
         }
         note.verify(&of_log).map_err(|error| error.to_string())?;
         Ok(found.root)
     });
-    KnownRoot { size, root, is_outside: row.is_none() }
+    let seen = match note.verify(&trust.witnesses) {
+        Err(Unsigned::ByNobodyKnown) => Ok(None),
+        Err(error) => Err(error.to_string()),
+        // The earliest says most.
+        Ok(by) => Ok(by.into_iter().filter_map(|(key, at)| Some((at?, key.name().to_owned()))).min()),
+    };
+    let (root, seen) = match seen {
+        Ok(seen) => (root, seen.map(|(at, by)| Seen { records: size, by, at })),
+        Err(why) => (root.and(Err(why)), None),
+    };
+    KnownRoot { size, root, is_outside: row.is_none(), seen }
 }
 
 /// A tree as it is rebuilt.
@@ -253,7 +279,10 @@ impl Check {
                     let what = format!("the checkpoint of {} records {whose} is not to be believed: {why}", known.size);
                     self.verdict.wrong = Some(Wrong::from(self.verdict.proved, what));
                 }
-                Ok(root) if is_met && root == self.edge.root() => self.is_proved(known.is_outside),
+                Ok(root) if is_met && root == self.edge.root() => {
+                    self.verdict.witnessed = known.seen.or(self.verdict.witnessed.take());
+                    self.is_proved(known.is_outside);
+                }
                 Ok(root) => self.verdict.wrong = Some(self.explain(&root, known.is_outside)),
             }
         }

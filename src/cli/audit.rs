@@ -15,7 +15,7 @@ use crate::audit::continuation::Broken;
 use crate::audit::export::Folder;
 use crate::audit::log::{Checkpoint, NotProved, Note, ProofFile, VerifierKey};
 use crate::audit::store::LogReader;
-use crate::audit::verify::{self, Trust, Verdict, Wrong};
+use crate::audit::verify::{self, Seen, Trust, Verdict, Wrong};
 use crate::audit::{names, read};
 use crate::config::Loaded;
 use crate::wiring::Stores;
@@ -39,6 +39,9 @@ pub(super) enum Command {
         /// Khóa của nhật ký; không có thì dùng khóa của chính nơi được kiểm / The log's key; without it, that of what is verified
         #[arg(long = "key")]
         keys: Vec<String>,
+        /// Khóa của nhân chứng; cho biết bản ghi đã có trước lúc nào / A witness's key: tells by when records were there
+        #[arg(long = "witness")]
+        witnesses: Vec<String>,
         /// Đỉnh đã ký mà người khác đã giữ lại / A checkpoint that somebody else has kept
         #[arg(long = "checkpoint")]
         outside: Vec<PathBuf>,
@@ -76,8 +79,9 @@ pub(super) enum Command {
 pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Key => key(&stores(&load()?).await?).await,
-        Command::Verify { folder, keys, outside } => {
-            let trust = Trust { keys: read_keys(keys)?, outside: read_checkpoints(outside)? };
+        Command::Verify { folder, keys, witnesses, outside } => {
+            let trust =
+                Trust { keys: read_keys(keys)?, witnesses: read_keys(witnesses)?, outside: read_checkpoints(outside)? };
             match folder {
                 Some(folder) => {
                     let folder = Folder::new(folder);
@@ -239,6 +243,11 @@ fn print(verdict: &Verdict) {
     println!("  bản ghi đã đọc / records read          {}", grouped(*records));
     println!("  đã ký và đúng / signed, and as signed  {}", grouped(*proved));
     println!("  đỉnh đã ký / checkpoints               {}", grouped(*checkpoints));
+    if let Some(Seen { records, by, at }) = &verdict.witnessed {
+        let when = i64::try_from(*at).ok().and_then(|at| at.checked_mul(1_000_000)).map(Timestamp::from_micros);
+        let when = when.map(|when| when.to_string()).unwrap_or_default();
+        println!("  nhân chứng đã thấy / witnessed         {}  {by}  {when}", grouped(*records));
+    }
     if !outside.is_empty() {
         let sizes: Vec<String> = outside.iter().map(|size| grouped(*size)).collect();
         println!("  do người khác giữ / kept elsewhere     {}", sizes.join("; "));

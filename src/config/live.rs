@@ -87,7 +87,7 @@ const SECTIONS: &[Section] = &[
         &["url", "password", "ca_file", "most_connections", "writers", "connect_timeout_ms", "statement_timeout_ms"],
     ),
     section("replicas", &[], &["lease_ms"]),
-    section("audit", &[], &["checkpoint_ms"]),
+    section("audit", &[], &["checkpoint_ms", "witness_ms", "witnesses"]),
     section(
         "outbox",
         &["retry_delays_ms", "retry_jitter_percent", "give_up_after_hours"],

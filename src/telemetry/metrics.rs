@@ -62,6 +62,17 @@ pub const DISK_LOW: Metric =
     Metric::gauge("lienthong_storage_disk_low", &[], "1 while new requests are refused with 507. SQLite only.");
 pub const AUDIT_CHECKPOINTS: Metric =
     Metric::counter("lienthong_audit_checkpoints_total", &[], "Heads of the audit log that this replica has signed.");
+pub const AUDIT_EXPOSURE: Metric = Metric::gauge(
+    "lienthong_audit_exposure_seconds",
+    &[],
+    "For how long the oldest record that no witness has seen has been there; 0 if they have seen all. Of the leader; absent \
+     without witnesses.",
+);
+pub const AUDIT_WITNESS_UP: Metric = Metric::gauge(
+    "lienthong_audit_witness_up",
+    &["witness"],
+    "1 if the witness cosigned what it was asked for last, else 0. Of the leader.",
+);
 pub const AUDIT_DAMAGED: Metric = Metric::gauge(
     "lienthong_audit_damaged",
     &[],
@@ -86,6 +97,8 @@ const OWN: &[Metric] = &[
     DISK_LOW,
     AUDIT_CHECKPOINTS,
     AUDIT_DAMAGED,
+    AUDIT_EXPOSURE,
+    AUDIT_WITNESS_UP,
     BUILD,
 ];
 

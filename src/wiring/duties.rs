@@ -21,7 +21,7 @@ use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
 /// and signs the log, forgets old answers and contents.
 pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
-    let Lasting { stores, replies, clock, publisher, .. } = lasting;
+    let Lasting { stores, replies, clock, publisher, witnesses, .. } = lasting;
     let settings = Arc::clone(&in_force.borrow());
     let look_up_delay_ms = settings.outbox.look_up_delay_ms;
     let orphans = {
@@ -61,6 +61,13 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
         move || {
             let thinner = Arc::clone(&thinner);
             async move { thinner.turn().await }
+        }
+    };
+    let witness = {
+        let witnesses = Arc::clone(witnesses);
+        move || {
+            let witnesses = Arc::clone(&witnesses);
+            async move { witnesses.turn().await.map(|()| false) }
         }
     };
     let retain = {
@@ -111,6 +118,11 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             name: "used assertions",
             every: Duration::from_secs(60),
             turn: Box::new(move |_| Box::pin(assertions())),
+        },
+        Duty {
+            name: "audit witnesses",
+            every: Duration::from_millis(settings.audit.witness_ms),
+            turn: Box::new(move |_| Box::pin(witness())),
         },
         Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },

@@ -25,6 +25,7 @@ use crate::audit::http::PublicLog;
 use crate::audit::memory::Memory;
 use crate::audit::publish::Publisher;
 use crate::audit::records::Records;
+use crate::audit::witnesses::Witnesses;
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
@@ -42,6 +43,7 @@ pub(super) struct Lasting {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) register: Arc<Register>,
     pub(super) publisher: Arc<Publisher>,
+    pub(super) witnesses: Arc<Witnesses>,
     /// With the keys whose first request is under way.
     pub(super) replies: Arc<Replies>,
     dossiers: Arc<dyn DossierStore>,
@@ -62,7 +64,10 @@ impl Lasting {
         let replies = idempotency::store::open(&stores.database);
         let signer = Arc::new(stores.signer()?);
         let memory = Arc::new(Memory::new(stores.keys.folder()));
+        let (audit, recorder) = (Arc::clone(&stores.audit), Arc::clone(&stores.recorder));
+        let witnesses = Witnesses::new(audit, recorder, Arc::clone(clock), settings.witnesses())?;
         Ok(Self {
+            witnesses: Arc::new(witnesses),
             publisher: Arc::new(Publisher::new(Arc::clone(&stores.audit), signer, memory, Arc::clone(clock))),
             register: Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?),
             replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),

@@ -23,3 +23,4 @@ mod storage_copy;
 mod stores;
 mod support;
 mod telemetry;
+mod witness;

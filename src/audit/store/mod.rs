@@ -87,6 +87,11 @@ pub trait LogReader: Send + Sync {
     /// Up to `limit` of what was signed of a shard, of this size and more.
     async fn checkpoints(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<SignedHead>, StoreError>;
 
+    /// The first checkpoint that a witness has cosigned of those that cover this record; `None` where that is not known.
+    async fn witnessed(&self, _shard: &str, _index: u64) -> Result<Option<SignedHead>, StoreError> {
+        Ok(None)
+    }
+
     /// The hashes of a tile, as many as are there.
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError>;
 
@@ -112,6 +117,12 @@ pub trait AuditStore: LogReader {
 
     /// Shards whose head is not what was signed last.
     async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError>;
+
+    /// The newest checkpoint that a witness has cosigned.
+    async fn newest_witnessed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError>;
+
+    /// Puts the note with a witness's signature in the place of the one without; `false` if that is not there any more.
+    async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError>;
 
     /// Removes checkpoints of these sizes.
     async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError>;

@@ -109,6 +109,13 @@ impl LogReader for PostgresAudit {
         Ok(rows.iter().map(|row| signed_head(row, 0)).collect())
     }
 
+    async fn witnessed(&self, shard: &str, index: u64) -> Result<Option<SignedHead>, StoreError> {
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND size > $2 AND witnessed = 1 \
+                   ORDER BY size LIMIT 1";
+        let found = self.database.query(sql, &[&shard, &index.cast_signed()]).await?;
+        Ok(found.first().map(|row| signed_head(row, 0)))
+    }
+
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
         if tile.level == 0 {
             let leaves = tile.leaves();
@@ -191,6 +198,18 @@ impl AuditStore for PostgresAudit {
             })
         };
         self.database.query(sql, &[]).await?.iter().map(head).collect()
+    }
+
+    async fn newest_witnessed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND witnessed = 1 \
+                   ORDER BY size DESC LIMIT 1";
+        Ok(self.database.query(sql, &[&shard]).await?.first().map(|row| signed_head(row, 0)))
+    }
+
+    async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError> {
+        let sql = "UPDATE audit_checkpoint SET note = $4, witnessed = 1 WHERE shard = $1 AND size = $2 AND note = $3";
+        let size = before.size.cast_signed();
+        Ok(self.database.execute(sql, &[&shard, &size, &before.note, &note]).await? == 1)
     }
 
     async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError> {

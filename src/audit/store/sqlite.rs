@@ -22,6 +22,20 @@ impl SqliteAudit {
     pub(super) fn new(database: Sqlite) -> Self {
         Self { database }
     }
+
+    /// One checkpoint: its size, signed_at, note.
+    async fn one(
+        &self,
+        sql: &'static str,
+        parameters: impl rusqlite::Params + Send + 'static,
+    ) -> Result<Option<SignedHead>, StoreError> {
+        self.database
+            .readers
+            .read(move |connection| {
+                Ok(connection.prepare_cached(sql)?.query_row(parameters, |row| signed_head(row, 0)).optional()?)
+            })
+            .await
+    }
 }
 
 #[async_trait]
@@ -78,14 +92,8 @@ impl LogReader for SqliteAudit {
     }
 
     async fn signed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
-        let shard = shard.to_owned();
         let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 ORDER BY size DESC LIMIT 1";
-        self.database
-            .readers
-            .read(move |connection| {
-                Ok(connection.prepare_cached(sql)?.query_row([shard], |row| signed_head(row, 0)).optional()?)
-            })
-            .await
+        self.one(sql, (shard.to_owned(),)).await
     }
 
     async fn checkpoints(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<SignedHead>, StoreError> {
@@ -101,6 +109,15 @@ impl LogReader for SqliteAudit {
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
+    }
+
+    async fn witnessed(&self, shard: &str, index: u64) -> Result<Option<SignedHead>, StoreError> {
+        self.one(
+            "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 AND size > ?2 AND witnessed = 1 \
+             ORDER BY size LIMIT 1",
+            (shard.to_owned(), index.cast_signed()),
+        )
+        .await
     }
 
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
@@ -206,6 +223,27 @@ impl AuditStore for SqliteAudit {
             .await
     }
 
+    async fn newest_witnessed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
+        self.one(
+            "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 AND witnessed = 1 ORDER BY size DESC LIMIT 1",
+            (shard.to_owned(),),
+        )
+        .await
+    }
+
+    async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError> {
+        let (shard, before) = (shard.to_owned(), before.clone());
+        self.database
+            .writer
+            .write(move |transaction| {
+                let sql =
+                    "UPDATE audit_checkpoint SET note = ?4, witnessed = 1 WHERE shard = ?1 AND size = ?2 AND note = ?3";
+                let row = (&shard, before.size.cast_signed(), &before.note, &note);
+                Ok(transaction.connection.prepare_cached(sql)?.execute(row)? == 1)
+            })
+            .await
+    }
+
     async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError> {
         let shard = shard.to_owned();
         self.database
@@ -232,17 +270,8 @@ impl AuditStore for SqliteAudit {
     }
 
     async fn signed_as(&self, shard: &str, number: u32) -> Result<Option<SignedHead>, StoreError> {
-        let shard = shard.to_owned();
-        self.database
-            .readers
-            .read(move |connection| {
-                Ok(connection
-                    .prepare_cached(SIGNED_AS)?
-                    .query_row((shard, number), |row| signed_head(row, 0))
-                    .optional()?
-                    .filter(|signed| signed.is_named(number)))
-            })
-            .await
+        let found = self.one(SIGNED_AS, (shard.to_owned(), number)).await?;
+        Ok(found.filter(|signed| signed.is_named(number)))
     }
 
     async fn go_on_as(&self, shard: &str, number: u32, record: SealedRecord) -> Result<(), StoreError> {

@@ -69,6 +69,28 @@ impl Settings {
             "From 24 to 168.",
         );
         must(
+            (100..=600_000).contains(&self.audit.witness_ms),
+            "/audit/witness_ms",
+            "Từ 100 đến 600000.",
+            "From 100 to 600000.",
+        );
+        must(self.audit.witnesses.len() <= 16, "/audit/witnesses", "Tối đa 16.", "At most 16.");
+        for (n, witness) in self.audit.witnesses.iter().enumerate() {
+            let at = |name: &str| format!("/audit/witnesses/{n}/{name}");
+            must(
+                witness.address().is_some(),
+                &at("url"),
+                "Cần https://…; http chỉ cho 127.0.0.1, [::1] hoặc localhost.",
+                "https://… is needed; http only for 127.0.0.1, [::1] or localhost.",
+            );
+            must(
+                witness.verifier().is_some(),
+                &at("key"),
+                "Cần khóa mà `lienthong witness key` in ra.",
+                "A key as `lienthong witness key` prints it is needed.",
+            );
+        }
+        must(
             matches!(self.retention.dossier_contents_days, 0 | 30..=36_500),
             "/retention/dossier_contents_days",
             "0, hoặc từ 30 đến 36500.",

@@ -79,7 +79,8 @@ section! {
         status_maps: Vec<StatusMapSettings>,
     }
 }
-section! { AuditSettings { checkpoint_ms: u64 } }
+section! { AuditSettings { checkpoint_ms: u64, witness_ms: u64, witnesses: Vec<WitnessSettings> } }
+section! { WitnessSettings { url: String, key: String } }
 section! { DeploymentSettings { name: String } }
 section! { ConfigurationSettings { reload_ms: u64 } }
 section! { ServerSettings {

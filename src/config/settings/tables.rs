@@ -6,15 +6,39 @@ use std::time::Duration;
 use lienthong_domain::catalogue::{Agency, AgencyRegister, Procedure, ProcedureRegister};
 use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
+use reqwest::Url;
 
-use super::{QuotaLine, Settings, listed_twice};
+use super::{QuotaLine, Settings, WitnessSettings, listed_twice};
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
+use crate::audit::log::{KeyKind, VerifierKey};
+use crate::audit::witnesses::WitnessTerms;
 use crate::dossiers::StatusMaps;
 use crate::telemetry::TraceSettings;
 
+impl WitnessSettings {
+    /// Where it is asked.
+    pub(super) fn address(&self) -> Option<Url> {
+        let url = Url::parse(&self.url).ok()?;
+        let is_here = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+        (url.scheme() == "https" || (url.scheme() == "http" && is_here)).then_some(url)
+    }
+
+    /// The key of its cosignatures.
+    pub(super) fn verifier(&self) -> Option<VerifierKey> {
+        VerifierKey::parse(&self.key).ok().filter(|key| key.kind() == KeyKind::Cosignature)
+    }
+}
+
 impl Settings {
+    /// Who cosigns the audit log.
+    pub fn witnesses(&self) -> Vec<WitnessTerms> {
+        let terms =
+            |witness: &WitnessSettings| Some(WitnessTerms { url: witness.address()?, key: witness.verifier()? });
+        self.audit.witnesses.iter().filter_map(terms).collect()
+    }
+
     /// The quotas, without those that allow everything.
     pub fn quota_table(&self) -> QuotaTable {
         let quota = |requests: u32, window_s: u32| Quota { requests, window: Duration::from_secs(window_s.into()) };

@@ -53,6 +53,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0005_continuation.sqlite.sql"),
         postgres: include_str!("0005_continuation.postgres.sql"),
     },
+    Migration {
+        number: 6,
+        name: "witnessed",
+        is_additive: true,
+        sqlite: include_str!("0006_witnessed.sqlite.sql"),
+        postgres: include_str!("0006_witnessed.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

@@ -152,7 +152,7 @@ impl Original {
     }
 
     pub(super) fn with_outside(&self) -> Trust {
-        Trust { keys: vec![self.key.clone()], outside: vec![self.newest.clone()] }
+        Trust { keys: vec![self.key.clone()], witnesses: Vec::new(), outside: vec![self.newest.clone()] }
     }
 
     pub(super) fn without_outside(&self) -> Trust {

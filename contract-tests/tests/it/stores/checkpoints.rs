@@ -340,7 +340,11 @@ async fn of_older_checkpoints_one_a_minute_is_kept_and_the_log_verifies(stores: 
     assert!(!thinner.turn().await.unwrap());
     assert_eq!(stores.audit.checkpoints(&shard(&stores), 0, 1000).await.unwrap(), after);
 
-    let trust = Trust { keys: vec![publisher.signer.verifier(&shard(&stores)).unwrap()], outside: Vec::new() };
+    let trust = Trust {
+        keys: vec![publisher.signer.verifier(&shard(&stores)).unwrap()],
+        witnesses: Vec::new(),
+        outside: Vec::new(),
+    };
     let verdict = verify(&*stores.audit, &shard(&stores), &trust, &mut |_| {}).await.unwrap();
     assert!(verdict.wrong.is_none() && verdict.proved == size(&stores).await, "{verdict:?}");
     // And it goes on.

@@ -1,0 +1,3 @@
+-- Checkpoints that a witness has cosigned: the signatures stand in the note.
+ALTER TABLE audit_checkpoint ADD COLUMN witnessed INTEGER;
+CREATE INDEX audit_checkpoint_witnessed ON audit_checkpoint (shard, size) WHERE witnessed = 1;
