@@ -17,7 +17,10 @@ const CODE: &str = "000.00.50.H15-261121-0001";
 
 /// A gateway whose log has more records than a tile holds, all of them signed.
 async fn world() -> World {
-    let world = World::start().await;
+    filled(World::start().await).await
+}
+
+async fn filled(world: World) -> World {
     for n in 0..90 {
         let code = format!("000.00.50.H15-261121-{:04}", n + 1);
         world.put(&code, &dossier("received")).await.is(202);
@@ -421,15 +424,6 @@ async fn a_damaged_log_is_told_and_not_signed_and_the_exchange_goes_on() {
     assert!(said.contains(&format!("record {}: it was changed", before.size - 1)), "{said}");
 }
 
-/// Puts a copy of the database in the place of the one that is there; no gateway runs.
-fn put_in_place(world: &World, backup: &Path) {
-    let file = world.deployment.folder().join("data/lienthong.sqlite");
-    for end in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
-    }
-    std::fs::copy(backup, file).unwrap();
-}
-
 async fn is_damaged(world: &World) -> bool {
     world.get("/metrics").await.text.lines().any(|line| line == "lienthong_audit_damaged 1")
 }
@@ -440,14 +434,14 @@ async fn newest(world: &World, path: &str) -> Checkpoint {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_says_so() {
-    let mut world = world().await;
+    let mut world = filled(World::outside("").await).await;
     let shard = newest(&world, "/audit/checkpoint").await.origin;
     let half_year = shard.rsplit('/').next().unwrap().to_owned();
     world.stop().await;
     let outside = tempfile::tempdir().unwrap();
     let backup = outside.path().join("backup.sqlite");
-    std::fs::copy(world.deployment.folder().join("data/lienthong.sqlite"), &backup).unwrap();
-    world.restart().await;
+    world.copy_to(&backup);
+    world.start_outside().await;
     for n in 0..30 {
         world.put(&format!("000.00.50.H15-261124-{n:04}"), &dossier("received")).await.is(202);
     }
@@ -457,14 +451,14 @@ async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_
     std::fs::write(&kept, Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text).unwrap();
     world.stop().await;
     let whole = outside.path().join("whole.sqlite");
-    std::fs::copy(world.deployment.folder().join("data/lienthong.sqlite"), &whole).unwrap();
+    world.copy_to(&whole);
     let to_do = ended(&world.cli(&["audit", "continue", "--by", "A"]).await, 0);
     assert!(to_do.contains("there is nothing to do"), "{to_do}");
 
     for number in [2, 3] {
         let name = format!("{shard}.{number}");
-        put_in_place(&world, &backup);
-        world.restart().await;
+        world.put_in_place(&backup);
+        world.start_outside().await;
         super::stores::eventually("it is told", async || is_damaged(&world).await).await;
         let code = format!("000.00.50.H15-26112{number}-0077");
         world.put(&code, &dossier("received")).await.is(202);
@@ -477,7 +471,7 @@ async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_
         ended(&world.cli(&["audit", "continue", "--by", " ", "--yes"]).await, 1);
         world.stop().await;
         ended(&world.cli(&["audit", "continue", "--by", "Trần Văn Quyết", "--yes"]).await, 0);
-        world.restart().await;
+        world.start_outside().await;
         let goes_on = async || newest(&world, "/audit/checkpoint").await.origin == name;
         super::stores::eventually("it is signed under the new name", goes_on).await;
         super::stores::eventually("it is sound", async || !is_damaged(&world).await).await;
@@ -521,8 +515,8 @@ async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_
         world.stop().await;
     }
     // A backup that has all that was signed under the first name turns up too late: it has nothing of what was signed since.
-    put_in_place(&world, &whole);
-    world.restart().await;
+    world.put_in_place(&whole);
+    world.start_outside().await;
     super::stores::eventually("it is told", async || is_damaged(&world).await).await;
     assert_eq!(newest(&world, "/audit/checkpoint").await, lost);
 }

@@ -187,8 +187,8 @@ async fn the_examples_of_the_api_document_are_accepted_as_they_stand_and_deliver
     let document = Answer::of(world.request(Method::GET, "/v1/openapi.json")).await.is(200).json();
     let mut sent = 0;
     // The dossier before its steps.
-    let order = ["putDossier", "postDossierSteps", "postDossierBatch"];
-    for operation_id in order {
+    let order = [("putDossier", 202), ("postDossierSteps", 202), ("postDossierBatch", 202), ("postPersonView", 200)];
+    for (operation_id, status) in order {
         let (path, method, operation) =
             operations(&document).find(|(_, _, o)| o["operationId"] == operation_id).unwrap();
         let example = &operation["requestBody"]["content"]["application/json"]["example"];
@@ -200,7 +200,7 @@ async fn the_examples_of_the_api_document_are_accepted_as_they_stand_and_deliver
             .bearer_auth(&world.token)
             .header("Idempotency-Key", operation_id)
             .json(example);
-        Answer::of(request).await.is(202);
+        Answer::of(request).await.is(status);
         sent += 1;
     }
     let is_example = |operation: &Value| !operation["requestBody"]["content"]["application/json"].is_null();

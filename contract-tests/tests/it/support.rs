@@ -1,10 +1,11 @@
 //! A running gateway with the simulated portal behind it, and answers that are checked in one place.
 
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
 use lienthong::wiring::Gateway;
-use lienthong_contract_tests::gateway::{Deployment, PROVINCE, WARD, client, wait_until_none};
+use lienthong_contract_tests::gateway::{Deployment, PROVINCE, Program, WARD, client, wait_until_none};
 use lienthong_contract_tests::load;
 use lienthong_sandbox::{Sandbox, Settings};
 use reqwest::header::HeaderMap;
@@ -17,10 +18,17 @@ const MOVING: &[&str] = &["accepted", "sending", "retry"];
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) deployment: Deployment,
-    gateway: Option<Gateway>,
+    gateway: Option<Running>,
     /// Of the client of the whole province, and of that of a ward.
     pub(crate) token: String,
     pub(crate) ward: String,
+}
+
+/// Where the gateway runs.
+enum Running {
+    Here(Gateway),
+    /// A program of its own: when it has ended, nothing of it holds its files any more.
+    Outside(Program),
 }
 
 impl World {
@@ -32,21 +40,62 @@ impl World {
     pub(crate) async fn with(portal: Settings, more: &str) -> Self {
         let sandbox = Sandbox::start(portal).await.unwrap();
         let deployment = Deployment::new(&sandbox.url(), more).unwrap();
-        let gateway = Some(deployment.start().await.unwrap());
+        let gateway = Some(Running::Here(deployment.start().await.unwrap()));
+        let (token, ward) = (deployment.token(PROVINCE).await.unwrap(), deployment.token(WARD).await.unwrap());
+        Self { sandbox, deployment, gateway, token, ward }
+    }
+
+    /// The same with a gateway that is a program of its own, for tests that touch its files.
+    pub(crate) async fn outside(more: &str) -> Self {
+        let sandbox = Sandbox::start(Settings::default()).await.unwrap();
+        let deployment = Deployment::new(&sandbox.url(), more).unwrap();
+        let gateway = Some(Running::Outside(deployment.spawn().await.unwrap().0));
         let (token, ward) = (deployment.token(PROVINCE).await.unwrap(), deployment.token(WARD).await.unwrap());
         Self { sandbox, deployment, gateway, token, ward }
     }
 
     pub(crate) async fn stop(&mut self) {
-        if let Some(gateway) = self.gateway.take() {
-            gateway.stop().await;
+        match self.gateway.take() {
+            None => {}
+            Some(Running::Here(gateway)) => gateway.stop().await,
+            Some(Running::Outside(program)) => program.stop().await.unwrap(),
         }
     }
 
     /// Stops the gateway and starts it again on the same folder.
     pub(crate) async fn restart(&mut self) {
+        let was_outside = matches!(self.gateway, Some(Running::Outside(_)));
         self.stop().await;
-        self.gateway = Some(self.deployment.start().await.unwrap());
+        if was_outside {
+            return self.start_outside().await;
+        }
+        self.gateway = Some(Running::Here(self.deployment.start().await.unwrap()));
+    }
+
+    /// Starts the gateway as a program of its own.
+    pub(crate) async fn start_outside(&mut self) {
+        self.gateway = Some(Running::Outside(self.deployment.spawn().await.unwrap().0));
+    }
+
+    /// The database file of a gateway that has ended, without what may be beside it.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.deployment.folder().join("data/lienthong.sqlite")
+    }
+
+    /// Puts a copy of the database in the place of the one that is there; no gateway runs.
+    pub(crate) fn put_in_place(&self, copy: &Path) {
+        let file = self.database();
+        for end in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+        }
+        std::fs::copy(copy, file).unwrap();
+    }
+
+    /// Copies the database as it stands, with what stands in its log.
+    pub(crate) fn copy_to(&self, copy: &Path) {
+        let _ = std::fs::remove_file(copy);
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.execute("VACUUM INTO ?1", [copy.display().to_string()]).unwrap();
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

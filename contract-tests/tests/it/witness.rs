@@ -155,16 +155,15 @@ async fn a_witness_that_is_away_holds_up_nothing_and_catches_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_put_back_and_made_anew_gets_no_cosignature_even_if_nothing_here_remembers() {
     let mut witness = Witness::new();
-    let mut world = World::with(Settings::default(), &witness.settings()).await;
+    let mut world = World::outside(&witness.settings()).await;
     let key = key(&world).await;
     witness.start(&key).await;
     world.put("000.00.50.H15-261122-0001", &dossier("received")).await.is(202);
     world.settle().await;
     world.stop().await;
-    let data = world.deployment.folder().join("data/lienthong.sqlite");
     let backup = witness.folder.path().join("backup.sqlite");
-    std::fs::copy(&data, &backup).unwrap();
-    world.restart().await;
+    world.copy_to(&backup);
+    world.start_outside().await;
     for n in 10..20 {
         world.put(&format!("000.00.50.H15-261122-{n:04}"), &dossier("received")).await.is(202);
     }
@@ -173,17 +172,14 @@ async fn a_log_that_was_put_back_and_made_anew_gets_no_cosignature_even_if_nothi
     world.stop().await;
 
     // An insider puts the older database in its place, and removes what is remembered beside it.
-    for end in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", data.display()));
-    }
-    std::fs::copy(&backup, &data).unwrap();
+    world.put_in_place(&backup);
     for entry in std::fs::read_dir(world.deployment.folder().join("keys")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|end| end == "checkpoint") {
             std::fs::remove_file(path).unwrap();
         }
     }
-    world.restart().await;
+    world.start_outside().await;
     let before = Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.is(200).text;
     // More than there was: another history of the same length and beyond.
     for n in 40..60 {

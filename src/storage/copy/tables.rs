@@ -123,7 +123,7 @@ tables! {
     audit_record (shard, idx) {
         shard: Text, idx: Integer, id: Uuid, at: Integer, leaf_hash: Bytes, record: Bytes,
     }
-    audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes, witnessed: Integer }
+    audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes, witnessed: Integer null }
     audit_continuation (shard, number) { shard: Text, number: Integer, signed_before: Integer }
     audit_tile (shard, level, number) { shard: Text, level: Integer, number: Integer, hashes: Bytes }
     audit_zone (shard, number) { shard: Text, number: Integer, first_at: Integer, last_at: Integer, terms: Bytes }

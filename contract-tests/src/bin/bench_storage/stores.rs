@@ -87,6 +87,7 @@ impl Maker {
         };
         let outcome = Outcome { status: Some(202), ..Outcome::decided("accepted") };
         let mut draft = Draft::new(Kind::Accept, "dossier.sync", outcome).client("bench", &agency_id).subject(&code);
+        draft.person = Some("001099012345");
         draft.procedure = Some("1.001612");
         draft.dir = Some("in");
         draft = draft.body(&body);
