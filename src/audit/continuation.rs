@@ -42,6 +42,10 @@ impl Continuation {
             let Some(remembered) = self.memory.newest_number(&shard)? else { continue };
             let Some(signed) = self.memory.newest(&self.signer, &names::name(&shard, remembered))? else { continue };
             let number = self.store.number(&shard).await?;
+            if number > remembered {
+                // That was decided, and is signed in a moment.
+                continue;
+            }
             let kept = self.store.head(&shard).await?.map_or(0, |head| head.size());
             if remembered > number || kept < signed.size || !self.goes_on_from(&shard, &signed).await? {
                 let number = remembered.max(number) + 1;

@@ -34,9 +34,26 @@ impl Memory {
         for entry in fs::read_dir(&self.folder).map_err(explain)? {
             let file = entry.map_err(explain)?.file_name();
             let name = file.to_str().and_then(|file| file.strip_prefix("audit-")?.strip_suffix(".checkpoint"));
-            newest = newest.max(name.map(names::parse).filter(|(of, _)| *of == half_year).map(|(_, number)| number));
+            let Some((_, number)) = name.map(names::parse).filter(|(of, _)| *of == half_year) else { continue };
+            self.must_be_named(&names::name(shard, number))?;
+            newest = newest.max(Some(number));
         }
         Ok(newest)
+    }
+
+    /// A checkpoint that somebody put here under another name than its own would be looked for in vain.
+    fn must_be_named(&self, name: &str) -> Result<(), StoreError> {
+        let file = self.file(name);
+        let bytes = fs::read(&file).map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?;
+        let origin = Note::parse(&bytes).and_then(|note| Checkpoint::parse(note.text())).map(|found| found.origin);
+        match origin {
+            Ok(origin) if origin != name => Err(StoreError::Failed(format!(
+                "{}: it is of {origin}; rename it to {}",
+                file.display(),
+                self.file(&origin).display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The newest checkpoint that is known here under this name; none if none was signed here yet.

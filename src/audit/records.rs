@@ -206,14 +206,15 @@ async fn get_record(
 ) -> Result<Json<ProvedRecord>, Problem> {
     let not_found = || Problem::new(Code::AuditRecordNotFound);
     let id: Uuid = id.parse().map_err(|_| not_found())?;
-    let mut draft = Draft::new(Kind::LogRead, "audit.record", shown()).by(&client.id);
-    draft.continues = Some(id);
-    records.record(&draft).await?;
     let (shard, record) = read::find_by_zones(&*records.store, id).await?.ok_or_else(not_found)?;
     let is_visible = serde_json::from_slice(&record.bytes).is_ok_and(|members| records.may_see(&client, &members));
     if !is_visible {
         return Err(not_found());
     }
+    // Before it leaves; what is not shown is not said to have been.
+    let mut draft = Draft::new(Kind::LogRead, "audit.record", shown()).by(&client.id);
+    draft.continues = Some(id);
+    records.record(&draft).await?;
     let view = RecordView::of(&shard, record.index, &record.bytes)?;
     let proof = read::prove(&*records.store, &shard, record, |name| records.signer.verifier(name)).await?;
     Ok(Json(ProvedRecord { record: view, proof: proof.map(ProofView::of).transpose()? }))

@@ -90,6 +90,10 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
     let eraser = stores.eraser();
     let contents = eraser.find(&target).await?;
     if contents.is_empty() {
+        if options.yes {
+            // An erasure before this one may have been interrupted.
+            eraser.store.scrub().await?;
+        }
         println!("Không còn nội dung nào ở đây. / There is no content of it here.");
         return Ok(());
     }

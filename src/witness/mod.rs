@@ -74,6 +74,8 @@ impl Witness {
         let head = Checkpoint::parse(note.text())?;
         let key = self.key_of(&head.origin).ok_or_else(|| Refused::UnknownLog(head.origin.clone()))?;
         note.verify(std::slice::from_ref(&key))?;
+        // Whatever else strangers have put below it is not kept.
+        let own = note.signatures().iter().find(|line| line.name == key.name() && line.key_id == key.id()).cloned();
         if old > head.size {
             return Err(Refused::OldIsGreater);
         }
@@ -81,6 +83,9 @@ impl Witness {
         let known = state.newest(&head.origin).map_err(Refused::Store)?;
         if known.as_ref().map_or(0, |known| known.size) != old {
             return Err(Refused::Conflict(known.map_or(0, |known| known.size)));
+        }
+        if known.as_ref().is_some_and(|known| known.size == head.size && known.root != head.root) {
+            return Err(Refused::Conflict(head.size));
         }
         if let Some(known) = &known {
             let consistent = verify_consistency((known.size, &known.root), (head.size, &head.root), &proof);
@@ -90,8 +95,7 @@ impl Witness {
         }
         let now = u64::try_from(self.clock.now().micros() / 1_000_000).unwrap_or(0);
         let cosignature = self.signer().map_err(Refused::Store)?.sign(note.text(), now);
-        let mut cosigned = Note::new(note.text().to_owned(), note.signatures().to_vec());
-        cosigned.add([cosignature.clone()]);
+        let cosigned = Note::new(note.text().to_owned(), own.into_iter().chain([cosignature.clone()]).collect());
         state.keep(&head.origin, &cosigned).map_err(Refused::Store)?;
         Ok(cosignature)
     }

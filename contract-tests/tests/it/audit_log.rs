@@ -471,6 +471,9 @@ async fn after_an_older_backup_the_log_goes_on_under_another_name_once_somebody_
         ended(&world.cli(&["audit", "continue", "--by", " ", "--yes"]).await, 1);
         world.stop().await;
         ended(&world.cli(&["audit", "continue", "--by", "Trần Văn Quyết", "--yes"]).await, 0);
+        // Asked again before it is signed: that was decided.
+        let again = ended(&world.cli(&["audit", "continue", "--by", "Trần Văn Quyết", "--yes"]).await, 0);
+        assert!(again.contains("there is nothing to do"), "{again}");
         world.start_outside().await;
         let goes_on = async || newest(&world, "/audit/checkpoint").await.origin == name;
         super::stores::eventually("it is signed under the new name", goes_on).await;

@@ -109,6 +109,8 @@ async fn a_record_comes_with_a_proof_that_needs_nobody_here() {
     for nobodys in ["01a20002-453a-757f-8550-c4932ccecac8", "1", "..%2f"] {
         world.get(&format!("/v1/audit/records/{nobodys}")).await.refused(404, "audit.record_not_found");
     }
+    let read = records(&world, "?kind=log_read&operation=audit.record").await;
+    assert!(read.iter().all(|read| read["record"]["ref"] == id), "what was not shown is said to have been: {read:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
