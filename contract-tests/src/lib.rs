@@ -11,3 +11,5 @@ pub mod port_suites;
 pub mod postgres;
 pub mod redis;
 pub mod scenarios;
+pub mod timestamp_authority;
+pub mod token;

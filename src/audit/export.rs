@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 
+use super::cms::Roots;
 use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, entries, entry_bundle};
 use super::names;
-use super::store::{LogReader, PlacedRecord, SignedHead};
+use super::store::{Anchor, AnchorKind, LogReader, PlacedRecord, SignedHead};
 use super::zone::Zone;
 use crate::storage::StoreError;
 
 /// Records and checkpoints that are read at a time.
 const PAGE: usize = 32 * TILE_HASHES;
+/// What others have said, read at a time.
+const PAGE_OF_ANCHORS: usize = 256;
+const AUTHORITIES: &str = "authorities.pem";
 /// No file of an export is longer: a bundle of 256 entries of 65,535 bytes.
 const MOST_FILE_BYTES: u64 = 256 * (2 + 65_535);
 
@@ -76,17 +80,22 @@ impl Folder {
                 _ => break,
             }
         }
+        write_anchors(&folder, log, shard, signed.size).await?;
         // Last: a folder with a checkpoint is whole.
         write_new(&folder.join("checkpoint"), &signed.note).map_err(|error| explain(&folder, &error))?;
         Ok(signed.size)
     }
 
-    /// Writes the keys, and how to check a signature without this program.
-    pub fn write_keys(&self, keys: &[VerifierKey]) -> Result<(), StoreError> {
+    /// Writes the keys, certificates of the authorities that are trusted here, and how to check a signature without this
+    /// program.
+    pub fn write_keys(&self, keys: &[VerifierKey], authorities: &Roots) -> Result<(), StoreError> {
         let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
         let readme = include_str!("export_readme.txt");
         let write = || -> io::Result<()> {
             write_new(&self.path.join("keys.txt"), lines.as_bytes())?;
+            if !authorities.is_empty() {
+                write_new(&self.path.join(AUTHORITIES), authorities.to_pem().as_bytes())?;
+            }
             write_new(&self.path.join("README.txt"), readme.as_bytes())
         };
         write().map_err(|error| explain(&self.path, &error))
@@ -98,6 +107,12 @@ impl Folder {
         let text = String::from_utf8(self.read(&file)?.unwrap_or_default()).map_err(StoreError::failed)?;
         let keys = text.lines().map(VerifierKey::parse).collect::<Result<_, _>>();
         keys.map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))
+    }
+
+    /// The authorities in it: the folder's own word too.
+    pub fn authorities(&self) -> Result<Option<Roots>, StoreError> {
+        let file = self.path.join(AUTHORITIES);
+        file.exists().then(|| Roots::read(&file).map_err(StoreError::failed)).transpose()
     }
 
     fn read(&self, file: &Path) -> Result<Option<Vec<u8>>, StoreError> {
@@ -177,6 +192,46 @@ fn write_records(folder: &Path, edge: &mut Edge, records: &[PlacedRecord]) -> io
         edge.append(record.leaf_hash, |tile, hashes| full.push((tile, hashes.concat())));
     }
     full.iter().try_for_each(|(tile, hashes)| write_new(&folder.join(tile.path()), hashes))
+}
+
+/// What others have said of the heads: each as it was said, beside the signed note that it is about.
+async fn write_anchors(folder: &Path, log: &dyn LogReader, shard: &str, to: u64) -> Result<(), StoreError> {
+    let (mut from, mut last) = (0, None);
+    loop {
+        let page = log.anchors(shard, from, PAGE_OF_ANCHORS).await?;
+        let is_last = page.len() < PAGE_OF_ANCHORS;
+        for anchor in page {
+            let Anchor { kind, name, size, .. } = &anchor;
+            let key = (*size, *kind, name.clone());
+            if *size > to || last.as_ref().is_some_and(|last| *last >= key) {
+                continue;
+            }
+            let file = folder.join("anchors").join(format!("{size:020}.{}.{name}", kind.as_str()));
+            let token = file.with_added_extension(extension(*kind));
+            write_new(&file, &anchor.note).map_err(|error| explain(&file, &error))?;
+            write_new(&token, &anchor.token).map_err(|error| explain(&token, &error))?;
+            (from, last) = (*size, Some(key));
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+const fn extension(kind: AnchorKind) -> &'static str {
+    match kind {
+        AnchorKind::TimeStamp => "tsr",
+        AnchorKind::Signature => "p7s",
+    }
+}
+
+/// The size, kind and name of a file with what was said.
+fn anchor_of(file: &str) -> Option<(u64, AnchorKind, String)> {
+    let (size, rest) = file.split_once('.')?;
+    let (kind, rest) = rest.split_once('.')?;
+    let kind = AnchorKind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+    let name = rest.strip_suffix(extension(kind))?.strip_suffix('.')?;
+    Some((size.parse().ok()?, kind, name.to_owned()))
 }
 
 fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -273,6 +328,24 @@ impl LogReader for Folder {
             found.insert(at, newest);
         }
         Ok(found)
+    }
+
+    async fn anchors(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Anchor>, StoreError> {
+        let folder = self.of(shard).join("anchors");
+        let mut found: Vec<_> = match fs::read_dir(&folder) {
+            Ok(found) => found.filter_map(|entry| anchor_of(entry.ok()?.file_name().to_str()?)).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(explain(&folder, &error)),
+        };
+        found.retain(|(size, _, _)| *size >= from);
+        found.sort();
+        let read = |(size, kind, name): (u64, AnchorKind, String)| {
+            let file = folder.join(format!("{size:020}.{}.{name}", kind.as_str()));
+            let note = self.read(&file)?.unwrap_or_default();
+            let token = self.read(&file.with_added_extension(extension(kind)))?.unwrap_or_default();
+            Ok(Anchor { kind, name, size, at: Timestamp::from_micros(0), note, token })
+        };
+        found.into_iter().take(limit).map(read).collect()
     }
 
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {

@@ -1,6 +1,8 @@
 //! The audit log: what was exchanged, when, by whom. Records are written in the same transaction as what they record,
 //! under the Merkle tree of RFC 6962. No personal data, no bare hash of an identifier.
 
+pub mod anchors;
+pub mod cms;
 pub mod continuation;
 pub mod event;
 pub mod export;
@@ -18,9 +20,10 @@ pub mod signer;
 pub mod store;
 pub mod thin;
 pub mod verify;
-pub mod witnesses;
 pub mod zone;
 
 pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};
-pub use record::{BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewConfiguration, NewEpoch, Outcome};
+pub use record::{
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, Outcome,
+};
 pub use recorder::{Recorder, SealedRecord};

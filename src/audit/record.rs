@@ -38,6 +38,8 @@ pub enum Kind {
     Epoch,
     /// Something that makes the log provable does not work, or works again.
     Degraded,
+    /// Somebody else has vouched for a head of the log.
+    Anchor,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::LogRead => "log_read",
             Self::Epoch => "epoch",
             Self::Degraded => "degraded",
+            Self::Anchor => "anchor",
         }
     }
 }
@@ -158,6 +161,24 @@ pub struct NewEpoch {
     pub signed_root: Hash,
 }
 
+/// What was said of a head of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewAnchor {
+    /// SHA-256 of the token or signature, as it is kept.
+    #[serde(serialize_with = "as_text")]
+    digest: Hash,
+    /// Records of the head.
+    size: u64,
+}
+
+impl NewAnchor {
+    pub fn new(size: u64, token: &[u8]) -> Self {
+        let mut digest = Hash::default();
+        digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token).as_ref());
+        Self { digest, size }
+    }
+}
+
 /// What the caller says of an event. Identifiers are given in the clear and leave this process only as pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
@@ -182,6 +203,7 @@ pub struct Draft<'a> {
     body: Option<BodyCommitment>,
     pub config: Option<NewConfiguration>,
     pub epoch: Option<NewEpoch>,
+    pub anchor: Option<NewAnchor>,
     /// Of an erasure.
     pub ground: Option<LegalGround>,
     /// Number of the document by which it was ordered.
@@ -210,6 +232,7 @@ impl<'a> Draft<'a> {
             body: None,
             config: None,
             epoch: None,
+            anchor: None,
             ground: None,
             document: None,
             outcome,
@@ -255,6 +278,8 @@ impl<'a> Draft<'a> {
 pub(super) struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) agency: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) anchor: Option<&'a NewAnchor>,
     pub(super) at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) body: Option<&'a BodyCommitment>,

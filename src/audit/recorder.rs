@@ -80,6 +80,7 @@ impl Recorder {
         let id = draft.id();
         let record = Record {
             agency: draft.agency,
+            anchor: draft.anchor.as_ref(),
             at: at.to_text(),
             body: draft.commitment(),
             client: draft.client,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Failure;
 use super::progress::{Line, grouped};
+use crate::audit::cms::{Malformed, Roots};
 use crate::audit::continuation::Broken;
 use crate::audit::export::Folder;
 use crate::audit::log::{Checkpoint, NotProved, Note, ProofFile, VerifierKey};
@@ -18,6 +19,7 @@ use crate::audit::store::LogReader;
 use crate::audit::verify::{self, Seen, Trust, Verdict, Wrong};
 use crate::audit::{names, read};
 use crate::config::Loaded;
+use crate::storage::StoreError;
 use crate::wiring::Stores;
 
 /// No proof file is longer.
@@ -42,6 +44,10 @@ pub(super) enum Command {
         /// Khóa của nhân chứng; cho biết bản ghi đã có trước lúc nào / A witness's key: tells by when records were there
         #[arg(long = "witness")]
         witnesses: Vec<String>,
+        /// Chứng thư gốc (PEM) của tổ chức cấp dấu thời gian và của chữ ký cơ quan; không có thì dùng của chính nơi được kiểm / Root
+        /// certificates of time-stamping authorities and of the agency's signature; without it, those of what is verified
+        #[arg(long = "authority")]
+        authorities: Vec<PathBuf>,
         /// Đỉnh đã ký mà người khác đã giữ lại / A checkpoint that somebody else has kept
         #[arg(long = "checkpoint")]
         outside: Vec<PathBuf>,
@@ -79,23 +85,38 @@ pub(super) enum Command {
 pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Key => key(&stores(&load()?).await?).await,
-        Command::Verify { folder, keys, witnesses, outside } => {
-            let trust =
-                Trust { keys: read_keys(keys)?, witnesses: read_keys(witnesses)?, outside: read_checkpoints(outside)? };
+        Command::Verify { folder, keys, witnesses, authorities, outside } => {
+            let mut trust = Trust {
+                keys: read_keys(keys)?,
+                witnesses: read_keys(witnesses)?,
+                authorities: read_authorities(authorities)?,
+                outside: read_checkpoints(outside)?,
+            };
             match folder {
                 Some(folder) => {
                     let folder = Folder::new(folder);
-                    let own = folder.keys().map_err(|error| Failure::Unreadable(error.to_string()))?;
+                    let unreadable = |error: StoreError| Failure::Unreadable(error.to_string());
+                    let own = folder.keys().map_err(unreadable)?;
+                    if trust.authorities.is_none() {
+                        trust.authorities = folder.authorities().map_err(unreadable)?;
+                    }
                     verify(&folder, trust, own).await
                 }
                 None => {
-                    let stores = stores(&load()?).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
+                    let loaded = load()?;
+                    if trust.authorities.is_none() {
+                        trust.authorities = Some(configured_authorities(&loaded)?).filter(|roots| !roots.is_empty());
+                    }
+                    let stores = stores(&loaded).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
                     let own = own_keys(&stores).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
                     verify(&*stores.audit, trust, own).await
                 }
             }
         }
-        Command::Export { folder } => export(&stores(&load()?).await?, folder).await,
+        Command::Export { folder } => {
+            let loaded = load()?;
+            export(&stores(&loaded).await?, &configured_authorities(&loaded)?, folder).await
+        }
         Command::Continue { by, yes } => go_on(&stores(&load()?).await?, by.trim(), *yes).await,
         Command::Prove { id, file } => prove(&stores(&load()?).await?, *id, file.as_deref()).await,
         Command::VerifyProof { file, keys } => verify_proof(file, keys),
@@ -134,6 +155,20 @@ async fn key(stores: &Stores) -> Result<(), Failure> {
 fn read_keys(keys: &[String]) -> Result<Vec<VerifierKey>, Failure> {
     let keys = keys.iter().map(|key| VerifierKey::parse(key)).collect::<Result<_, _>>();
     keys.map_err(|error| Failure::Unreadable(format!("--key: {error}")))
+}
+
+fn read_authorities(files: &[PathBuf]) -> Result<Option<Roots>, Failure> {
+    let read = |file: &PathBuf| Roots::read(file).map_err(|error| Failure::Unreadable(format!("--authority: {error}")));
+    let roots = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((!roots.is_empty()).then(|| Roots::join(roots)))
+}
+
+/// Those that the configuration trusts.
+fn configured_authorities(loaded: &Loaded) -> Result<Roots, Failure> {
+    let unreadable = |error: Malformed| Failure::Unreadable(error.to_string());
+    let stamps = loaded.settings.timestamp_authorities().map_err(unreadable)?.into_iter().map(|terms| terms.roots);
+    let signature = loaded.settings.agency_signature().map_err(unreadable)?.map(|terms| terms.roots);
+    Ok(Roots::join(stamps.chain(signature)))
 }
 
 fn read_checkpoints(files: &[PathBuf]) -> Result<Vec<Note>, Failure> {
@@ -243,10 +278,20 @@ fn print(verdict: &Verdict) {
     println!("  bản ghi đã đọc / records read          {}", grouped(*records));
     println!("  đã ký và đúng / signed, and as signed  {}", grouped(*proved));
     println!("  đỉnh đã ký / checkpoints               {}", grouped(*checkpoints));
-    if let Some(Seen { records, by, at }) = &verdict.witnessed {
-        let when = i64::try_from(*at).ok().and_then(|at| at.checked_mul(1_000_000)).map(Timestamp::from_micros);
-        let when = when.map(|when| when.to_string()).unwrap_or_default();
-        println!("  nhân chứng đã thấy / witnessed         {}  {by}  {when}", grouped(*records));
+    let seen = [
+        ("nhân chứng đã thấy / witnessed        ", &verdict.witnessed),
+        ("có dấu thời gian / time-stamped       ", &verdict.stamped),
+        ("cơ quan đã ký / signed by the agency  ", &verdict.signed),
+    ];
+    for (what, seen) in seen {
+        if let Some(Seen { records, by, at }) = seen {
+            let when = i64::try_from(*at).ok().and_then(|at| at.checked_mul(1_000_000)).map(Timestamp::from_micros);
+            let when = when.map(|when| when.to_string()).unwrap_or_default();
+            println!("  {what} {}  {by}  {when}", grouped(*records));
+        }
+    }
+    if verdict.unjudged > 0 {
+        println!("  chưa xét / not judged (--authority)    {}", grouped(verdict.unjudged));
     }
     if !outside.is_empty() {
         let sizes: Vec<String> = outside.iter().map(|size| grouped(*size)).collect();
@@ -254,11 +299,11 @@ fn print(verdict: &Verdict) {
     }
 }
 
-async fn export(stores: &Stores, path: &Path) -> Result<(), Failure> {
+async fn export(stores: &Stores, authorities: &Roots, path: &Path) -> Result<(), Failure> {
     let folder = Folder::new(path);
     let mut line = Line::new("bản ghi / records");
     let keys = own_keys(stores).await?;
-    folder.write_keys(&keys)?;
+    folder.write_keys(&keys, authorities)?;
     for shard in stores.audit.shards().await? {
         let records =
             folder.write(&*stores.audit, &shard, &mut |records| show(&mut line, "xuất / exporting", records)).await;

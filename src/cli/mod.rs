@@ -69,6 +69,9 @@ enum Command {
     Storage(storage::Command),
     /// In tài liệu OpenAPI / Print the OpenAPI document
     Openapi,
+    /// Signs with a key in a token, for a running gateway: told how on standard input
+    #[command(hide = true)]
+    SignWithToken,
     /// Hỏi một cổng đang chạy xem có sẵn sàng không / Ask a running gateway whether it is ready
     Healthcheck,
 }
@@ -104,6 +107,7 @@ pub fn run() -> ExitCode {
             Command::Audit(command) => audit::run(|| load(&arguments), command).await,
             Command::Witness(command) => witness::run(command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
+            Command::SignWithToken => sign_with_token(),
             Command::Openapi => openapi::run().await,
             Command::Healthcheck => healthcheck::run(&load(&arguments)?).await,
         }
@@ -145,6 +149,14 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Other(error.into())
     }
+}
+
+/// In a process of its own: what a maker's driver does to it, it does to nobody else.
+fn sign_with_token() -> Result<(), Failure> {
+    use std::io::{Read, Write};
+    let mut told = zeroize::Zeroizing::new(Vec::new());
+    std::io::stdin().take(1 << 20).read_to_end(&mut told)?;
+    Ok(std::io::stdout().write_all(&crate::audit::anchors::token::sign(&told)?)?)
 }
 
 /// Beyond half, the simulated portal would be no portal.

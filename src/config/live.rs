@@ -87,7 +87,8 @@ const SECTIONS: &[Section] = &[
         &["url", "password", "ca_file", "most_connections", "writers", "connect_timeout_ms", "statement_timeout_ms"],
     ),
     section("replicas", &[], &["lease_ms"]),
-    section("audit", &[], &["checkpoint_ms", "witness_ms", "witnesses"]),
+    section("audit", &[], &["checkpoint_ms", "witness_ms", "witnesses", "timestamp_ms", "timestamp_authorities"]),
+    section("audit.agency_signature", &[], &["module", "token", "key", "pin", "certificate_file", "roots_file"]),
     section(
         "outbox",
         &["retry_delays_ms", "retry_jitter_percent", "give_up_after_hours"],

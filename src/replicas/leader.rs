@@ -23,6 +23,9 @@ pub struct Leadership {
     pub epoch: i64,
 }
 
+/// A turn that is under way when the replica stops has so long to end.
+const LAST_TURN: Duration = Duration::from_secs(1);
+
 /// Something that only the leader does.
 pub struct Duty {
     pub name: &'static str,
@@ -83,10 +86,16 @@ async fn perform(duty: Duty, mut leadership: watch::Receiver<Option<Leadership>>
         let held = *leadership.borrow_and_update();
         let has_more = match held {
             None => false,
-            Some(held) => (duty.turn)(held).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, duty = duty.name, "a duty of the leader could not be performed");
-                false
-            }),
+            Some(held) => {
+                let turn = tokio::select! {
+                    turn = (duty.turn)(held) => turn,
+                    () = is_over(stop.clone()) => return,
+                };
+                turn.unwrap_or_else(|error| {
+                    tracing::warn!(%error, duty = duty.name, "a duty of the leader could not be performed");
+                    false
+                })
+            }
         };
         if has_more {
             continue;
@@ -97,4 +106,10 @@ async fn perform(duty: Duty, mut leadership: watch::Receiver<Option<Leadership>>
             _ = stop.changed() => {}
         }
     }
+}
+
+/// A while after the stop: whoever waits for somebody else then, waits no longer.
+async fn is_over(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+    tokio::time::sleep(LAST_TURN).await;
 }

@@ -65,13 +65,13 @@ pub const AUDIT_CHECKPOINTS: Metric =
 pub const AUDIT_EXPOSURE: Metric = Metric::gauge(
     "lienthong_audit_exposure_seconds",
     &[],
-    "For how long the oldest record that no witness has seen has been there; 0 if they have seen all. Of the leader; absent \
-     without witnesses.",
+    "For how long the oldest record that neither a witness nor a time-stamping authority has seen has been there; 0 if they \
+     have seen all. Absent without either.",
 );
-pub const AUDIT_WITNESS_UP: Metric = Metric::gauge(
-    "lienthong_audit_witness_up",
-    &["witness"],
-    "1 if the witness cosigned what it was asked for last, else 0. Of the leader.",
+pub const AUDIT_ANCHOR_UP: Metric = Metric::gauge(
+    "lienthong_audit_anchor_up",
+    &["kind", "name"],
+    "1 if it did what it was asked for last, else 0: a witness, a time-stamping authority (timestamp), the agency's key (signature). Of the leader.",
 );
 pub const AUDIT_DAMAGED: Metric = Metric::gauge(
     "lienthong_audit_damaged",
@@ -98,7 +98,7 @@ const OWN: &[Metric] = &[
     AUDIT_CHECKPOINTS,
     AUDIT_DAMAGED,
     AUDIT_EXPOSURE,
-    AUDIT_WITNESS_UP,
+    AUDIT_ANCHOR_UP,
     BUILD,
 ];
 

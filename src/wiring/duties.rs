@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use lienthong_domain::time::{Clock, Timestamp};
 use metrics::gauge;
 use tokio::sync::watch;
@@ -11,6 +12,10 @@ use super::Stores;
 use super::parts::Lasting;
 use crate::access::tokens::keys::Rotation;
 use crate::access::tokens::rotate::Rotate;
+use crate::audit::anchors::Exposure;
+use crate::audit::anchors::agency::AgencySignature;
+use crate::audit::anchors::timestamps::Timestamps;
+use crate::audit::anchors::witnesses::Witness;
 use crate::audit::thin::Thinner;
 use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
 use crate::outbox::Status;
@@ -21,7 +26,7 @@ use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
 /// and signs the log, forgets old answers and contents.
 pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
-    let Lasting { stores, replies, clock, publisher, witnesses, .. } = lasting;
+    let Lasting { stores, replies, clock, publisher, .. } = lasting;
     let settings = Arc::clone(&in_force.borrow());
     let look_up_delay_ms = settings.outbox.look_up_delay_ms;
     let orphans = {
@@ -63,13 +68,6 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             async move { thinner.turn().await }
         }
     };
-    let witness = {
-        let witnesses = Arc::clone(witnesses);
-        move || {
-            let witnesses = Arc::clone(&witnesses);
-            async move { witnesses.turn().await.map(|()| false) }
-        }
-    };
     let retain = {
         let (eraser, clock, in_force) = (stores.eraser(), Arc::clone(clock), in_force.clone());
         move || {
@@ -90,7 +88,8 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             async move { store.forget_assertions(now).await.map(|forgotten| forgotten > 0) }
         }
     };
-    vec![
+    let mut duties = anchors(lasting, &settings);
+    duties.extend([
         Duty {
             name: "orphans",
             every: Duration::from_millis(settings.replicas.lease_ms / 10),
@@ -119,15 +118,51 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             every: Duration::from_secs(60),
             turn: Box::new(move |_| Box::pin(assertions())),
         },
-        Duty {
-            name: "audit witnesses",
-            every: Duration::from_millis(settings.audit.witness_ms),
-            turn: Box::new(move |_| Box::pin(witness())),
-        },
         Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
-    ]
+    ]);
+    duties
+}
+
+/// Who else vouches for the audit log: each is a duty of its own, so that a slow one keeps no other waiting.
+fn anchors(lasting: &Lasting, settings: &Settings) -> Vec<Duty> {
+    let witness = |witness: &Arc<Witness>| {
+        let (witness, every) = (Arc::clone(witness), Duration::from_millis(settings.audit.witness_ms));
+        duty("audit witness", every, move || {
+            let witness = Arc::clone(&witness);
+            async move { witness.turn().await }
+        })
+    };
+    let stamp = |stamps: &Arc<Timestamps>| {
+        let stamps = Arc::clone(stamps);
+        duty("audit time stamps", Duration::from_secs(1), move || {
+            let stamps = Arc::clone(&stamps);
+            async move { stamps.turn().await }
+        })
+    };
+    let sign = |signature: &Arc<AgencySignature>| {
+        let signature = Arc::clone(signature);
+        duty("audit signature of the agency", Duration::from_secs(10), move || {
+            let signature = Arc::clone(&signature);
+            async move { signature.turn().await }
+        })
+    };
+    let duties = lasting.witnesses.iter().map(witness).chain(lasting.timestamps.iter().map(stamp));
+    duties.chain(lasting.agency_signature.iter().map(sign)).collect()
+}
+
+fn duty<F: Future<Output = Result<(), StoreError>> + Send + 'static>(
+    name: &'static str,
+    every: Duration,
+    turn: impl Fn() -> F + Send + Sync + 'static,
+) -> Duty {
+    let turn = move |_| {
+        let turn = turn();
+        let turn: BoxFuture<'static, _> = Box::pin(async move { turn.await.map(|()| false) });
+        turn
+    };
+    Duty { name, every, turn: Box::new(turn) }
 }
 
 /// The rotation of the keys that sign tokens.
@@ -196,11 +231,14 @@ pub(super) async fn keep_watch(lasting: Arc<Lasting>, mut stop: watch::Receiver<
 }
 
 /// Small duties of every replica that need the database: the outbox is counted, keys are made ahead.
-pub(super) async fn keep_house(stores: Arc<Stores>, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn keep_house(lasting: Arc<Lasting>, mut stop: watch::Receiver<bool>) {
     let house = async {
-        let mut house = House { stores, clock, next_due: None, keys_made: Instant::now() };
+        let (stores, clock) = (Arc::clone(&lasting.stores), Arc::clone(&lasting.clock));
+        let exposure = lasting.exposure.clone();
+        let mut house = House { stores, clock, exposure, next_due: None, keys_made: Instant::now() };
         loop {
             let started = Instant::now();
+            house.measure_exposure().await;
             house.count().await;
             house.make_keys().await;
             // A count of much takes long: it must not become what the database is busy with.
@@ -216,12 +254,21 @@ pub(super) async fn keep_house(stores: Arc<Stores>, clock: Arc<dyn Clock>, mut s
 struct House {
     stores: Arc<Stores>,
     clock: Arc<dyn Clock>,
+    exposure: Option<Arc<Exposure>>,
     /// As it was last known.
     next_due: Option<Timestamp>,
     keys_made: Instant,
 }
 
 impl House {
+    async fn measure_exposure(&self) {
+        if let Some(exposure) = &self.exposure
+            && let Err(error) = exposure.measure().await
+        {
+            tracing::warn!(%error, "for how long the audit log was known here alone could not be looked up");
+        }
+    }
+
     async fn count(&mut self) {
         match self.stores.outbox.counts().await {
             Ok(counts) => {

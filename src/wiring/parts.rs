@@ -21,11 +21,14 @@ use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
 use crate::access::quotas::{Quotas, Shared, SharedSettings, UpstreamQuotasInForce};
 use crate::access::register::Register;
 use crate::access::tokens::TokenSettings;
+use crate::audit::anchors::agency::AgencySignature;
+use crate::audit::anchors::timestamps::Timestamps;
+use crate::audit::anchors::witnesses::Witness;
+use crate::audit::anchors::{Exposure, Means};
 use crate::audit::http::PublicLog;
 use crate::audit::memory::Memory;
 use crate::audit::publish::Publisher;
 use crate::audit::records::Records;
-use crate::audit::witnesses::Witnesses;
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
@@ -43,7 +46,11 @@ pub(super) struct Lasting {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) register: Arc<Register>,
     pub(super) publisher: Arc<Publisher>,
-    pub(super) witnesses: Arc<Witnesses>,
+    pub(super) witnesses: Vec<Arc<Witness>>,
+    pub(super) timestamps: Vec<Arc<Timestamps>>,
+    pub(super) agency_signature: Option<Arc<AgencySignature>>,
+    /// If there is anybody outside who may see the log.
+    pub(super) exposure: Option<Arc<Exposure>>,
     /// With the keys whose first request is under way.
     pub(super) replies: Arc<Replies>,
     dossiers: Arc<dyn DossierStore>,
@@ -65,9 +72,21 @@ impl Lasting {
         let signer = Arc::new(stores.signer()?);
         let memory = Arc::new(Memory::new(stores.keys.folder()));
         let (audit, recorder) = (Arc::clone(&stores.audit), Arc::clone(&stores.recorder));
-        let witnesses = Witnesses::new(audit, recorder, Arc::clone(clock), settings.witnesses())?;
+        let means = Means::new(audit, recorder, Arc::clone(clock))?;
+        let witness = |terms| Arc::new(Witness::new(means.clone(), terms));
+        let witnesses: Vec<_> = settings.witnesses().into_iter().map(witness).collect();
+        let authorities = settings.timestamp_authorities().context("audit.timestamp_authorities")?;
+        let stamp = |terms| Arc::new(Timestamps::new(means.clone(), terms));
+        let timestamps: Vec<_> = authorities.into_iter().map(stamp).collect();
+        let program = std::env::current_exe().context("where is this program?")?;
+        let agency_signature = settings.agency_signature().context("audit.agency_signature")?;
+        let sign = |terms| Arc::new(AgencySignature::new(means.clone(), program, terms));
+        let is_seen = !witnesses.is_empty() || !timestamps.is_empty();
         Ok(Self {
-            witnesses: Arc::new(witnesses),
+            witnesses,
+            timestamps,
+            agency_signature: agency_signature.map(sign),
+            exposure: is_seen.then(|| Arc::new(Exposure { means: means.clone() })),
             publisher: Arc::new(Publisher::new(Arc::clone(&stores.audit), signer, memory, Arc::clone(clock))),
             register: Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?),
             replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),

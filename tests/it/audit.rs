@@ -2,7 +2,7 @@
 
 use lienthong::audit::event::{ALWAYS, EVENTS, Event};
 use lienthong::audit::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewConfiguration, NewEpoch, Outcome, leaf_hash,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, Outcome, leaf_hash,
 };
 use lienthong::storage::bodies::SealedBody;
 
@@ -16,6 +16,7 @@ fn longest_draft(event: &Event) -> Draft<'static> {
     for member in event.members {
         match *member {
             "agency" => draft.agency = Some("H15.50.05.13.001.002.003.004.005.006"),
+            "anchor" => draft.anchor = Some(NewAnchor::new(u64::MAX >> 11, b"a time stamp")),
             "body" => draft = draft.body(&longest_body()),
             "client" => {
                 let client = "a-client-with-the-longest-name-that-may-be-configured-0123456789";
@@ -41,7 +42,7 @@ fn longest_draft(event: &Event) -> Draft<'static> {
             }
             "purpose" => draft.purpose = Some("unusual_transition"),
             "ref" => draft.continues = Some(uuid::Uuid::now_v7()),
-            "route" => draft.route = Some("dossier-portal"),
+            "route" => draft.route = Some("an-authority-with-the-longest-name-that-may-be-configured.0123456"),
             "subject" => draft = draft.subject("H15.50.05.13-20261008-0975123"),
             other => panic!("what may be in `{other}`?"),
         }

@@ -42,6 +42,12 @@ pub(crate) fn go_sumdb() -> Result<()> {
     install("golang-golang-x-mod-dev", || sumdb.is_dir(), by_hand)
 }
 
+/// A security module in software, behind PKCS#11 as real ones are.
+pub(crate) fn softhsm() -> Result<()> {
+    let by_hand = "install SoftHSM 2 by hand (Debian: softhsm2), so that softhsm2-util is on PATH";
+    install("softhsm2", || has("softhsm2-util"), by_hand)
+}
+
 fn install(package: &str, is_installed: impl Fn() -> bool, by_hand: &'static str) -> Result<()> {
     if is_installed() {
         return Ok(());

@@ -38,6 +38,7 @@ pub(crate) fn test() -> Result<()> {
     packages::sqlite3()?;
     packages::redis()?;
     packages::go_sumdb()?;
+    packages::softhsm()?;
     if tools::has("cargo-nextest") {
         step("tests", with_postgres(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]))?;
     } else {

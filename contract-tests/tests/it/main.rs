@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "some print the figures that they have checked")]
 
 mod access;
+mod anchors;
 mod architecture;
 mod audit_log;
 mod audit_records;
@@ -23,4 +24,3 @@ mod storage_copy;
 mod stores;
 mod support;
 mod telemetry;
-mod witness;

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) deployment: Deployment,
     gateway: Option<Running>,
+    /// Of a gateway that is a program of its own.
+    environment: Vec<(String, String)>,
     /// Of the client of the whole province, and of that of a ward.
     pub(crate) token: String,
     pub(crate) ward: String,
@@ -42,16 +44,26 @@ impl World {
         let deployment = Deployment::new(&sandbox.url(), more).unwrap();
         let gateway = Some(Running::Here(deployment.start().await.unwrap()));
         let (token, ward) = (deployment.token(PROVINCE).await.unwrap(), deployment.token(WARD).await.unwrap());
-        Self { sandbox, deployment, gateway, token, ward }
+        Self { sandbox, deployment, gateway, environment: Vec::new(), token, ward }
     }
 
     /// The same with a gateway that is a program of its own, for tests that touch its files.
     pub(crate) async fn outside(more: &str) -> Self {
+        Self::outside_in(&[], more).await
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) async fn outside_in(environment: &[(&str, &str)], more: &str) -> Self {
         let sandbox = Sandbox::start(Settings::default()).await.unwrap();
         let deployment = Deployment::new(&sandbox.url(), more).unwrap();
-        let gateway = Some(Running::Outside(deployment.spawn().await.unwrap().0));
-        let (token, ward) = (deployment.token(PROVINCE).await.unwrap(), deployment.token(WARD).await.unwrap());
-        Self { sandbox, deployment, gateway, token, ward }
+        deployment.secret(PROVINCE).await.unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (token, ward) = (String::new(), String::new());
+        let mut world = Self { sandbox, deployment, gateway: None, environment, token, ward };
+        world.start_outside().await;
+        world.token = world.deployment.token(PROVINCE).await.unwrap();
+        world.ward = world.deployment.token(WARD).await.unwrap();
+        world
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -74,7 +86,9 @@ impl World {
 
     /// Starts the gateway as a program of its own.
     pub(crate) async fn start_outside(&mut self) {
-        self.gateway = Some(Running::Outside(self.deployment.spawn().await.unwrap().0));
+        let environment: Vec<_> =
+            self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.gateway = Some(Running::Outside(self.deployment.spawn_with(&environment).await.unwrap().0));
     }
 
     /// The database file of a gateway that has ended, without what may be beside it.

@@ -57,6 +57,47 @@ pub struct UnsignedHead {
     pub signed: Option<SignedHead>,
 }
 
+/// Of which kind a word on a head is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnchorKind {
+    /// A response of RFC 3161.
+    TimeStamp,
+    /// A detached CMS signature of the agency's key.
+    Signature,
+}
+
+impl AnchorKind {
+    pub const ALL: [Self; 2] = [Self::TimeStamp, Self::Signature];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TimeStamp => "timestamp",
+            Self::Signature => "signature",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| StoreError::Failed(format!("the audit log is anchored by {text:?}, which is not known")))
+    }
+}
+
+/// What somebody else has said of a head of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    pub kind: AnchorKind,
+    /// Who.
+    pub name: String,
+    /// Records of the head.
+    pub size: u64,
+    /// When it came here.
+    pub at: Timestamp,
+    /// The signed note that it is about, byte for byte.
+    pub note: Vec<u8>,
+    /// What was said, byte for byte.
+    pub token: Vec<u8>,
+}
+
 /// A newly signed head, and what was made of the records up to it.
 #[derive(Debug, Clone)]
 pub struct Publication {
@@ -92,6 +133,9 @@ pub trait LogReader: Send + Sync {
         Ok(None)
     }
 
+    /// What others have said of heads of this size and more, up to `limit`, in the order of their sizes.
+    async fn anchors(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Anchor>, StoreError>;
+
     /// The hashes of a tile, as many as are there.
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError>;
 
@@ -118,8 +162,17 @@ pub trait AuditStore: LogReader {
     /// Shards whose head is not what was signed last.
     async fn unsigned(&self) -> Result<Vec<UnsignedHead>, StoreError>;
 
-    /// The newest checkpoint that a witness has cosigned.
-    async fn newest_witnessed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError>;
+    /// Records of the newest head that somebody else has vouched for: a witness or a time-stamping authority; 0 if none is.
+    async fn anchored(&self, shard: &str) -> Result<u64, StoreError>;
+
+    /// The last head that was signed before this time.
+    async fn signed_before(&self, shard: &str, time: Timestamp) -> Result<Option<SignedHead>, StoreError>;
+
+    /// What this one has said last.
+    async fn newest_anchor(&self, shard: &str, kind: AnchorKind, name: &str) -> Result<Option<Anchor>, StoreError>;
+
+    /// Keeps what was said of a head, with its record; nothing if it was kept already.
+    async fn anchor(&self, shard: &str, anchor: Anchor, record: SealedRecord) -> Result<(), StoreError>;
 
     /// Puts the note with a witness's signature in the place of the one without; `false` if that is not there any more.
     async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError>;

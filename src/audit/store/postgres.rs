@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 
 use super::{
-    AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of, hash_of, hashes_of,
+    Anchor, AnchorKind, AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of,
+    hash_of, hashes_of,
 };
 use crate::audit::log::Tile;
 use crate::audit::names;
@@ -116,6 +117,13 @@ impl LogReader for PostgresAudit {
         Ok(found.first().map(|row| signed_head(row, 0)))
     }
 
+    async fn anchors(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Anchor>, StoreError> {
+        let sql = "SELECT kind, name, size, at, note, token FROM audit_anchor WHERE shard = $1 AND size >= $2 \
+                   ORDER BY size, kind, name LIMIT $3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.database.query(sql, &[&shard, &from.cast_signed(), &limit]).await?.iter().map(anchor).collect()
+    }
+
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
         if tile.level == 0 {
             let leaves = tile.leaves();
@@ -200,10 +208,37 @@ impl AuditStore for PostgresAudit {
         self.database.query(sql, &[]).await?.iter().map(head).collect()
     }
 
-    async fn newest_witnessed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
-        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND witnessed = 1 \
+    async fn anchored(&self, shard: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT greatest((SELECT max(size) FROM audit_checkpoint WHERE shard = $1 AND witnessed = 1), \
+                   (SELECT max(size) FROM audit_anchor WHERE shard = $1 AND kind = 'timestamp'), 0)";
+        let found = self.database.query(sql, &[&shard]).await?;
+        Ok(found.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    async fn signed_before(&self, shard: &str, time: Timestamp) -> Result<Option<SignedHead>, StoreError> {
+        // From the newest on: those of a day are some hundred thousand at most.
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND signed_at < $2 \
                    ORDER BY size DESC LIMIT 1";
-        Ok(self.database.query(sql, &[&shard]).await?.first().map(|row| signed_head(row, 0)))
+        Ok(self.database.query(sql, &[&shard, &time.micros()]).await?.first().map(|row| signed_head(row, 0)))
+    }
+
+    async fn newest_anchor(&self, shard: &str, kind: AnchorKind, name: &str) -> Result<Option<Anchor>, StoreError> {
+        let sql = "SELECT kind, name, size, at, note, token FROM audit_anchor WHERE shard = $1 AND kind = $2 AND name = $3 \
+                   ORDER BY size DESC LIMIT 1";
+        self.database.query(sql, &[&shard, &kind.as_str(), &name]).await?.first().map(anchor).transpose()
+    }
+
+    async fn anchor(&self, shard: &str, anchor: Anchor, record: SealedRecord) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        let sql = "INSERT INTO audit_anchor (shard, kind, name, size, at, note, token) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+                   ON CONFLICT DO NOTHING";
+        let Anchor { kind, name, size, at, note, token } = &anchor;
+        let (kind, size, at) = (kind.as_str(), size.cast_signed(), at.micros());
+        if transaction.execute(sql, &[&shard, &kind, name, &size, &at, note, token]).await? == 1 {
+            transaction.audit(record);
+        }
+        transaction.commit().await
     }
 
     async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError> {
@@ -284,6 +319,18 @@ impl AuditStore for PostgresAudit {
 
 fn number_of(found: Option<i64>) -> Result<u32, StoreError> {
     found.map_or(Ok(names::FIRST), |number| u32::try_from(number).map_err(StoreError::failed))
+}
+
+/// Of the columns kind, name, size, at, note, token.
+fn anchor(row: &tokio_postgres::Row) -> Result<Anchor, StoreError> {
+    Ok(Anchor {
+        kind: AnchorKind::parse(row.get(0))?,
+        name: row.get(1),
+        size: row.get::<_, i64>(2).cast_unsigned(),
+        at: Timestamp::from_micros(row.get(3)),
+        note: row.get(4),
+        token: row.get(5),
+    })
 }
 
 /// Of the columns size, signed_at, note from this one on.

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
-use super::{AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of, hashes_of};
+use super::{
+    Anchor, AnchorKind, AuditStore, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead, frontier_of,
+    hashes_of,
+};
 use crate::audit::log::Tile;
 use crate::audit::names;
 use crate::audit::zone::Zone;
@@ -120,6 +123,24 @@ impl LogReader for SqliteAudit {
         .await
     }
 
+    async fn anchors(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Anchor>, StoreError> {
+        let shard = shard.to_owned();
+        let sql = "SELECT kind, name, size, at, note, token FROM audit_anchor WHERE shard = ?1 AND size >= ?2 \
+                   ORDER BY size, kind, name LIMIT ?3";
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query((shard, from.cast_signed(), limit.cast_signed() as i64))?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.push(anchor(row)?);
+                }
+                Ok(found)
+            })
+            .await
+    }
+
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
         let shard = shard.to_owned();
         if tile.level == 0 {
@@ -223,12 +244,55 @@ impl AuditStore for SqliteAudit {
             .await
     }
 
-    async fn newest_witnessed(&self, shard: &str) -> Result<Option<SignedHead>, StoreError> {
-        self.one(
-            "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 AND witnessed = 1 ORDER BY size DESC LIMIT 1",
-            (shard.to_owned(),),
-        )
-        .await
+    async fn anchored(&self, shard: &str) -> Result<u64, StoreError> {
+        let shard = shard.to_owned();
+        let sql = "SELECT max(coalesce((SELECT max(size) FROM audit_checkpoint WHERE shard = ?1 AND witnessed = 1), 0), \
+                   coalesce((SELECT max(size) FROM audit_anchor WHERE shard = ?1 AND kind = 'timestamp'), 0))";
+        self.database
+            .readers
+            .read(move |connection| {
+                let size: i64 = connection.prepare_cached(sql)?.query_row([shard], |row| row.get(0))?;
+                Ok(size.cast_unsigned())
+            })
+            .await
+    }
+
+    async fn signed_before(&self, shard: &str, time: Timestamp) -> Result<Option<SignedHead>, StoreError> {
+        // From the newest on: those of a day are some hundred thousand at most.
+        let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = ?1 AND signed_at < ?2 \
+                   ORDER BY size DESC LIMIT 1";
+        self.one(sql, (shard.to_owned(), time.micros())).await
+    }
+
+    async fn newest_anchor(&self, shard: &str, kind: AnchorKind, name: &str) -> Result<Option<Anchor>, StoreError> {
+        let (shard, name) = (shard.to_owned(), name.to_owned());
+        let sql = "SELECT kind, name, size, at, note, token FROM audit_anchor WHERE shard = ?1 AND kind = ?2 AND name = ?3 \
+                   ORDER BY size DESC LIMIT 1";
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query((shard, kind.as_str(), name))?;
+                rows.next()?.map(anchor).transpose()
+            })
+            .await
+    }
+
+    async fn anchor(&self, shard: &str, anchor: Anchor, record: SealedRecord) -> Result<(), StoreError> {
+        let shard = shard.to_owned();
+        self.database
+            .writer
+            .write(move |transaction| {
+                let sql = "INSERT INTO audit_anchor (shard, kind, name, size, at, note, token) \
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+                let Anchor { kind, name, size, at, note, token } = &anchor;
+                let row = (&shard, kind.as_str(), name, size.cast_signed(), at.micros(), note, token);
+                if transaction.connection.prepare_cached(sql)?.execute(row)? == 1 {
+                    transaction.audit(record.clone());
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError> {
@@ -340,6 +404,19 @@ const SIGNED_AS: &str = "SELECT size, signed_at, note FROM audit_checkpoint WHER
 const GO_ON_AS: &str = "INSERT INTO audit_continuation (shard, number, signed_before) SELECT ?1, ?2, \
      coalesce((SELECT max(size) FROM audit_checkpoint WHERE shard = ?1), 0) \
      WHERE NOT EXISTS (SELECT 1 FROM audit_continuation WHERE shard = ?1 AND number >= ?2)";
+
+/// Of the columns kind, name, size, at, note, token.
+fn anchor(row: &Row<'_>) -> Result<Anchor, StoreError> {
+    let kind: String = row.get(0)?;
+    Ok(Anchor {
+        kind: AnchorKind::parse(&kind)?,
+        name: row.get(1)?,
+        size: row.get::<_, i64>(2)?.cast_unsigned(),
+        at: Timestamp::from_micros(row.get(3)?),
+        note: row.get(4)?,
+        token: row.get(5)?,
+    })
+}
 
 /// Of the columns size, signed_at, note from this one on.
 fn signed_head(row: &Row<'_>, at: usize) -> rusqlite::Result<SignedHead> {

@@ -91,6 +91,52 @@ impl Settings {
             );
         }
         must(
+            (1000..=86_400_000).contains(&self.audit.timestamp_ms),
+            "/audit/timestamp_ms",
+            "Từ 1000 đến 86400000.",
+            "From 1000 to 86400000.",
+        );
+        must(self.audit.timestamp_authorities.len() <= 16, "/audit/timestamp_authorities", "Tối đa 16.", "At most 16.");
+        for (n, authority) in self.audit.timestamp_authorities.iter().enumerate() {
+            let at = |name: &str| format!("/audit/timestamp_authorities/{n}/{name}");
+            let is_first = !self.audit.timestamp_authorities[..n].iter().any(|other| other.name == authority.name);
+            must(
+                is_first && is_file_name(&authority.name),
+                &at("name"),
+                "Cần tên riêng gồm chữ thường, chữ số, dấu chấm, gạch nối; tối đa 64 ký tự.",
+                "A name of its own is needed, of lower-case letters, digits, dots and hyphens; at most 64 characters.",
+            );
+            must(
+                authority.address().is_some(),
+                &at("url"),
+                "Cần http://… hoặc https://….",
+                "http://… or https://… is needed.",
+            );
+            must(
+                !authority.roots_file.is_empty(),
+                &at("roots_file"),
+                "Cần tệp PEM chứa chứng thư gốc của tổ chức này.",
+                "A PEM file with the root certificates of this authority is needed.",
+            );
+        }
+        let signature = &self.audit.agency_signature;
+        let wanted = [
+            ("module", &signature.module),
+            ("token", &signature.token),
+            ("key", &signature.key),
+            ("certificate_file", &signature.certificate_file),
+            ("roots_file", &signature.roots_file),
+        ];
+        let is_wanted = wanted.iter().any(|(_, text)| !text.is_empty());
+        for (name, text) in wanted {
+            must(
+                !is_wanted || !text.is_empty(),
+                &format!("/audit/agency_signature/{name}"),
+                "Cần có, vì các thiết lập khác của chữ ký cơ quan đã có.",
+                "Needed, because other settings of the agency's signature are given.",
+            );
+        }
+        must(
             matches!(self.retention.dossier_contents_days, 0 | 30..=36_500),
             "/retention/dossier_contents_days",
             "0, hoặc từ 30 đến 36500.",
@@ -383,4 +429,12 @@ impl Settings {
             }
         }
     }
+}
+
+/// Part of the names of files in an export.
+fn is_file_name(name: &str) -> bool {
+    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'-');
+    (1..=64).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }

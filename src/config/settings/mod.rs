@@ -79,8 +79,15 @@ section! {
         status_maps: Vec<StatusMapSettings>,
     }
 }
-section! { AuditSettings { checkpoint_ms: u64, witness_ms: u64, witnesses: Vec<WitnessSettings> } }
+section! { AuditSettings {
+    checkpoint_ms: u64, witness_ms: u64, witnesses: Vec<WitnessSettings>, timestamp_ms: u64,
+    timestamp_authorities: Vec<TimestampSettings>, agency_signature: AgencySignatureSettings,
+} }
 section! { WitnessSettings { url: String, key: String } }
+section! { TimestampSettings { name: String, url: String, roots_file: String } }
+section! { AgencySignatureSettings {
+    module: String, token: String, key: String, pin: Secret, certificate_file: String, roots_file: String,
+} }
 section! { DeploymentSettings { name: String } }
 section! { ConfigurationSettings { reload_ms: u64 } }
 section! { ServerSettings {

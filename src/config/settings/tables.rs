@@ -1,6 +1,7 @@
 //! Settings as the tables that use cases work with.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lienthong_domain::catalogue::{Agency, AgencyRegister, Procedure, ProcedureRegister};
@@ -8,12 +9,16 @@ use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use reqwest::Url;
 
-use super::{QuotaLine, Settings, WitnessSettings, listed_twice};
+use super::{QuotaLine, Settings, TimestampSettings, WitnessSettings, listed_twice};
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
+use crate::audit::anchors::agency::SignatureTerms;
+use crate::audit::anchors::timestamps::TimestampTerms;
+use crate::audit::anchors::token::TokenKey;
+use crate::audit::anchors::witnesses::WitnessTerms;
+use crate::audit::cms::{Certificate, Malformed, Roots, read_certificates};
 use crate::audit::log::{KeyKind, VerifierKey};
-use crate::audit::witnesses::WitnessTerms;
 use crate::dossiers::StatusMaps;
 use crate::telemetry::TraceSettings;
 
@@ -31,7 +36,44 @@ impl WitnessSettings {
     }
 }
 
+impl TimestampSettings {
+    /// Where it is asked. What it answers is signed: the way there need not be.
+    pub(super) fn address(&self) -> Option<Url> {
+        Url::parse(&self.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    }
+}
+
 impl Settings {
+    /// Who stamps the audit log; an error if their certificates cannot be read.
+    pub fn timestamp_authorities(&self) -> Result<Vec<TimestampTerms>, Malformed> {
+        let every = Duration::from_millis(self.audit.timestamp_ms);
+        let terms = |authority: &TimestampSettings| {
+            let url = authority.address()?;
+            let roots = Roots::read(Path::new(&authority.roots_file));
+            Some(roots.map(|roots| TimestampTerms { name: authority.name.clone(), url, roots, every }))
+        };
+        self.audit.timestamp_authorities.iter().filter_map(terms).collect()
+    }
+
+    /// The agency's own signature, if there is to be one; an error if its certificates cannot be read.
+    pub fn agency_signature(&self) -> Result<Option<SignatureTerms>, Malformed> {
+        let signature = &self.audit.agency_signature;
+        if signature.module.is_empty() {
+            return Ok(None);
+        }
+        let certificates = read_certificates(Path::new(&signature.certificate_file))?;
+        Ok(Some(SignatureTerms {
+            key: TokenKey {
+                module: PathBuf::from(&signature.module),
+                token: signature.token.clone(),
+                label: signature.key.clone(),
+            },
+            pin: signature.pin.clone(),
+            certificates: certificates.iter().map(|der| Certificate::parse(der)).collect::<Result<_, _>>()?,
+            roots: Roots::read(Path::new(&signature.roots_file))?,
+        }))
+    }
+
     /// Who cosigns the audit log.
     pub fn witnesses(&self) -> Vec<WitnessTerms> {
         let terms =

@@ -50,6 +50,9 @@ macro_rules! numbers {
     ($one:ident, $two:ident, $three:ident) => {
         "$1, $2, $3"
     };
+    ($one:ident, $two:ident, $three:ident, $four:ident) => {
+        "$1, $2, $3, $4"
+    };
 }
 
 macro_rules! tables {
@@ -124,6 +127,9 @@ tables! {
         shard: Text, idx: Integer, id: Uuid, at: Integer, leaf_hash: Bytes, record: Bytes,
     }
     audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes, witnessed: Integer null }
+    audit_anchor (shard, size, kind, name) {
+        shard: Text, size: Integer, kind: Text, name: Text, at: Integer, note: Bytes, token: Bytes,
+    }
     audit_continuation (shard, number) { shard: Text, number: Integer, signed_before: Integer }
     audit_tile (shard, level, number) { shard: Text, level: Integer, number: Integer, hashes: Bytes }
     audit_zone (shard, number) { shard: Text, number: Integer, first_at: Integer, last_at: Integer, terms: Bytes }

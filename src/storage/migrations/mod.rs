@@ -60,6 +60,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0006_witnessed.sqlite.sql"),
         postgres: include_str!("0006_witnessed.postgres.sql"),
     },
+    Migration {
+        number: 7,
+        name: "anchors",
+        is_additive: true,
+        sqlite: include_str!("0007_anchors.sqlite.sql"),
+        postgres: include_str!("0007_anchors.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

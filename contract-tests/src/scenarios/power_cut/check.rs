@@ -221,8 +221,13 @@ async fn verifies(
     let database = Sqlite::open(file, &limits, disk, Arc::new(Backlog::new(u64::MAX)), MIGRATIONS, false)?;
     let store = lienthong::audit::store::open(&Database::Sqlite(database));
     let outside = promised.checkpoints.iter().map(|note| Note::parse(note)).collect::<Result<_, _>>()?;
-    let verdict =
-        verify(&*store, shard, &Trust { keys: vec![key], witnesses: Vec::new(), outside }, &mut |_| {}).await?;
+    let verdict = verify(
+        &*store,
+        shard,
+        &Trust { keys: vec![key], witnesses: Vec::new(), authorities: None, outside },
+        &mut |_| {},
+    )
+    .await?;
     found.wrong.extend(verdict.wrong.map(|wrong| format!("{shard}: {wrong:?}")));
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
+use lienthong::audit::cms::Roots;
 use lienthong::audit::export::Folder;
 use lienthong::audit::log::{Note, VerifierKey};
 use lienthong::audit::memory::Memory;
@@ -130,7 +131,7 @@ impl Original {
         let exported = path("export");
         let key = insider.publisher.signer.verifier(&shard)?;
         let export = Folder::new(&exported);
-        export.write_keys(std::slice::from_ref(&key))?;
+        export.write_keys(std::slice::from_ref(&key), &Roots::default())?;
         export.write(&*insider.store, &shard, &mut |_| {}).await?;
         Ok(Self {
             key,
@@ -152,7 +153,12 @@ impl Original {
     }
 
     pub(super) fn with_outside(&self) -> Trust {
-        Trust { keys: vec![self.key.clone()], witnesses: Vec::new(), outside: vec![self.newest.clone()] }
+        Trust {
+            keys: vec![self.key.clone()],
+            witnesses: Vec::new(),
+            authorities: None,
+            outside: vec![self.newest.clone()],
+        }
     }
 
     pub(super) fn without_outside(&self) -> Trust {

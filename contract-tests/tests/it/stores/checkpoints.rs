@@ -343,6 +343,7 @@ async fn of_older_checkpoints_one_a_minute_is_kept_and_the_log_verifies(stores: 
     let trust = Trust {
         keys: vec![publisher.signer.verifier(&shard(&stores)).unwrap()],
         witnesses: Vec::new(),
+        authorities: None,
         outside: Vec::new(),
     };
     let verdict = verify(&*stores.audit, &shard(&stores), &trust, &mut |_| {}).await.unwrap();

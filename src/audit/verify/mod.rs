@@ -2,12 +2,13 @@
 //! every checkpoint that was signed, with the tiles, with the head, and with checkpoints that others have kept. Reads once,
 //! in order, in bounded memory. The verdict names the first record that is not as it was signed.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+mod known;
 
-use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, Unsigned, VerifierKey, fold, leaf_hash};
-use super::names;
-use super::store::{LogReader, PlacedRecord, SignedHead};
+use known::{KnownRoots, Whose};
+
+use super::cms::Roots;
+use super::log::{Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, fold, leaf_hash};
+use super::store::{AnchorKind, LogReader, PlacedRecord};
 use crate::storage::StoreError;
 
 /// Records, and checkpoints, that are read at a time.
@@ -20,6 +21,9 @@ pub struct Trust {
     pub keys: Vec<VerifierKey>,
     /// Keys of witnesses: their cosignatures tell by when a record was there.
     pub witnesses: Vec<VerifierKey>,
+    /// To whom certificates of time-stamping authorities and of the agency must lead. Without them nothing is known of what
+    /// they have said.
+    pub authorities: Option<Roots>,
     /// Checkpoints that others have kept. Only by these can it be known whether the whole log was put back.
     pub outside: Vec<Note>,
 }
@@ -38,10 +42,16 @@ pub struct Verdict {
     pub outside: Vec<u64>,
     /// The newest head that a witness has cosigned.
     pub witnessed: Option<Seen>,
+    /// The newest head that an authority has stamped.
+    pub stamped: Option<Seen>,
+    /// The newest head that the agency's own key has signed; the time is the agency's word.
+    pub signed: Option<Seen>,
+    /// Time stamps and signatures of whom nobody was named.
+    pub unjudged: u64,
     pub wrong: Option<Wrong>,
 }
 
-/// What a witness says: by then there were so many records, and they were these.
+/// What somebody else says: by then there were so many records, and they were these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub records: u64,
@@ -88,7 +98,7 @@ pub async fn verify(
     if check.verdict.wrong.is_none() {
         if let Some(beyond) = known.outside.pop_front() {
             check.is_cut_off(beyond.root.map(|_| beyond.size), "kept elsewhere");
-        } else if let Some(beyond) = known.own.pop_front() {
+        } else if let Some(beyond) = known.own.pop_front().or_else(|| known.anchors.pop_front()) {
             check.is_cut_off(beyond.root.map(|_| beyond.size), "of the log");
         } else if let Some(signed) = signed.filter(|signed| signed.size > size) {
             check.is_cut_off(Ok(signed.size), "of the log");
@@ -127,94 +137,6 @@ async fn read_to_the_end(
         progress(check.edge.size());
     }
     Ok((check, known))
-}
-
-/// A size and the root that the tree had, by whom it was said.
-#[derive(Debug, Clone)]
-struct KnownRoot {
-    size: u64,
-    /// What is wrong with the checkpoint itself.
-    root: Result<Hash, String>,
-    is_outside: bool,
-    seen: Option<Seen>,
-}
-
-/// Checkpoints in the order of their sizes: the log's own as they are read, and those that others have kept.
-struct KnownRoots {
-    shard: String,
-    trust: Arc<Trust>,
-    outside: VecDeque<KnownRoot>,
-    own: VecDeque<KnownRoot>,
-    /// Where the next of the log's own are read from; `None` when all were.
-    next: Option<u64>,
-}
-
-impl KnownRoots {
-    fn new(shard: &str, trust: &Trust) -> Self {
-        let of_shard =
-            |note: &&Note| Checkpoint::parse(note.text()).is_ok_and(|found| names::is_of(&found.origin, shard));
-        let mut outside: Vec<KnownRoot> =
-            trust.outside.iter().filter(of_shard).map(|note| known_root(shard, trust, note, None)).collect();
-        outside.sort_by_key(|known| known.size);
-        let trust = Arc::new(Trust { outside: Vec::new(), ..trust.clone() });
-        Self { shard: shard.to_owned(), trust, outside: outside.into(), own: VecDeque::new(), next: Some(0) }
-    }
-
-    /// Reads the log's own checkpoints of this size and less.
-    async fn read_up_to(&mut self, log: &dyn LogReader, size: u64) -> Result<(), StoreError> {
-        while let Some(from) = self.next.filter(|from| *from <= size) {
-            let page = log.checkpoints(&self.shard, from, PAGE).await?;
-            self.next = page
-                .last()
-                .filter(|_| page.len() == PAGE)
-                .map(|last| last.size.saturating_add(1))
-                .filter(|from| *from < u64::MAX);
-            let read = page.iter().map(|signed| match Note::parse(&signed.note) {
-                Ok(note) => known_root(&self.shard, &self.trust, &note, Some(signed)),
-                Err(error) => {
-                    KnownRoot { size: signed.size, root: Err(error.to_string()), is_outside: false, seen: None }
-                }
-            });
-            self.own.extend(read);
-        }
-        Ok(())
-    }
-
-    /// Those of this size and less.
-    fn take(&mut self, size: u64) -> Option<KnownRoot> {
-        let is_due =
-            |known: &VecDeque<KnownRoot>| known.front().filter(|known| known.size <= size).map(|known| known.size);
-        match (is_due(&self.outside), is_due(&self.own)) {
-            // The log's own word first: what it does not even keep itself needs nobody else.
-            (Some(outside), own) if own.is_none_or(|own| outside < own) => self.outside.pop_front(),
-            (_, Some(_)) => self.own.pop_front(),
-            _ => None,
-        }
-    }
-}
-
-fn known_root(shard: &str, trust: &Trust, note: &Note, row: Option<&SignedHead>) -> KnownRoot {
-    let parsed = Checkpoint::parse(note.text()).map_err(|error| error.to_string());
-    let size = row.map(|row| row.size).or(parsed.as_ref().ok().map(|found| found.size)).unwrap_or(0);
-    let root = parsed.and_then(|found| {
-        let of_log: Vec<VerifierKey> = trust.keys.iter().filter(|key| key.name() == found.origin).cloned().collect();
-        if !names::is_of(&found.origin, shard) || found.size != size {
-            return Err(format!("it is that of {} records of {}", found.size, found.origin));
-        }
-        note.verify(&of_log).map_err(|error| error.to_string())?;
-        Ok(found.root)
-    });
-    let seen = match note.verify(&trust.witnesses) {
-        Err(Unsigned::ByNobodyKnown) => Ok(None),
-        Err(error) => Err(error.to_string()),
-        // The earliest says most.
-        Ok(by) => Ok(by.into_iter().filter_map(|(key, at)| Some((at?, key.name().to_owned()))).min()),
-    };
-    let (root, seen) = match seen {
-        Ok(seen) => (root, seen.map(|(at, by)| Seen { records: size, by, at })),
-        Err(why) => (root.and(Err(why)), None),
-    };
-    KnownRoot { size, root, is_outside: row.is_none(), seen }
 }
 
 /// A tree as it is rebuilt.
@@ -272,28 +194,38 @@ impl Check {
         let size = self.edge.size();
         while self.verdict.wrong.is_none() {
             let Some(known) = known.take(size) else { return };
-            let whose = if known.is_outside { "kept elsewhere" } else { "of the log" };
             let is_met = known.size == size;
             match known.root {
                 Err(why) => {
-                    let what = format!("the checkpoint of {} records {whose} is not to be believed: {why}", known.size);
+                    let what = format!("{} is not to be believed: {why}", known.whose.checkpoint(known.size));
                     self.verdict.wrong = Some(Wrong::from(self.verdict.proved, what));
                 }
                 Ok(root) if is_met && root == self.edge.root() => {
-                    self.verdict.witnessed = known.seen.or(self.verdict.witnessed.take());
-                    self.is_proved(known.is_outside);
+                    self.is_seen(known.whose, known.seen);
+                    self.is_proved(known.whose);
                 }
-                Ok(root) => self.verdict.wrong = Some(self.explain(&root, known.is_outside)),
+                Ok(root) => self.verdict.wrong = Some(self.explain(&root, known.whose)),
             }
         }
     }
 
-    fn is_proved(&mut self, is_outside: bool) {
+    fn is_seen(&mut self, whose: Whose, seen: Option<Seen>) {
+        let verdict = &mut self.verdict;
+        let newest = match whose {
+            Whose::Own | Whose::Outside => &mut verdict.witnessed,
+            Whose::Anchor(_) if seen.is_none() => return verdict.unjudged += 1,
+            Whose::Anchor(AnchorKind::TimeStamp) => &mut verdict.stamped,
+            Whose::Anchor(AnchorKind::Signature) => &mut verdict.signed,
+        };
+        *newest = seen.or(newest.take());
+    }
+
+    fn is_proved(&mut self, whose: Whose) {
         self.verdict.proved = self.edge.size();
-        if is_outside {
-            self.verdict.outside.push(self.edge.size());
-        } else {
-            self.verdict.checkpoints += 1;
+        match whose {
+            Whose::Outside => self.verdict.outside.push(self.edge.size()),
+            Whose::Own => self.verdict.checkpoints += 1,
+            Whose::Anchor(_) => {}
         }
         // The records are those that were signed, and yet a stored hash says another thing.
         if let Some(index) = self.first_other {
@@ -302,14 +234,14 @@ impl Check {
         }
     }
 
-    fn explain(&self, root: &Hash, is_outside: bool) -> Wrong {
+    fn explain(&self, root: &Hash, whose: Whose) -> Wrong {
         let size = self.edge.size();
         let stored = self.by_stored_hashes.as_ref().filter(|edge| edge.size() == size).map(Edge::root);
         match (self.first_other, stored) {
             (Some(index), Some(stored)) if stored == *root => {
                 Wrong::exactly(index, "it was changed: it is not the one that was hashed and signed")
             }
-            _ if is_outside => {
+            _ if whose == Whose::Outside => {
                 // Whoever signs could have signed all of this anew: only what others have kept still stands.
                 let stands = self.verdict.outside.last().copied().unwrap_or(0);
                 let what =

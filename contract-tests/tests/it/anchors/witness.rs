@@ -9,8 +9,9 @@ use lienthong_sandbox::Settings;
 use reqwest::Method;
 use tempfile::TempDir;
 
-use super::stores::eventually;
-use super::support::{Answer, World, dossier};
+use super::{is_up, key, metric, printed};
+use crate::stores::eventually;
+use crate::support::{Answer, World, dossier};
 
 const NAME: &str = "h31.example/witness";
 
@@ -68,25 +69,9 @@ impl Witness {
     }
 }
 
-async fn printed(world: &World, arguments: &[&str], code: i32) -> String {
-    let output = world.cli(arguments).await;
-    let printed = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {printed}");
-    printed
-}
-
-async fn key(world: &World) -> String {
-    printed(world, &["audit", "key"], 0).await.lines().next().unwrap().to_owned()
-}
-
 async fn has_seen_all(world: &World) -> bool {
     metric(world, "lienthong_audit_exposure_seconds").await == Some(0.0)
-        && metric(world, &format!("lienthong_audit_witness_up{{witness=\"{NAME}\"}}")).await == Some(1.0)
-}
-
-async fn metric(world: &World, name: &str) -> Option<f64> {
-    let counts = world.get("/metrics").await.text;
-    counts.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        && is_up(world, "witness", NAME).await == Some(true)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +121,7 @@ async fn a_witness_that_is_away_holds_up_nothing_and_catches_up() {
     }
     world.settle().await;
     eventually("it is told", async || {
-        metric(&world, &format!("lienthong_audit_witness_up{{witness=\"{NAME}\"}}")).await == Some(0.0)
+        is_up(&world, "witness", NAME).await == Some(false)
             && metric(&world, "lienthong_audit_exposure_seconds").await > Some(0.0)
     })
     .await;
@@ -190,10 +175,7 @@ async fn a_log_that_was_put_back_and_made_anew_gets_no_cosignature_even_if_nothi
         Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text != before
     })
     .await;
-    eventually("the witness refuses", async || {
-        metric(&world, &format!("lienthong_audit_witness_up{{witness=\"{NAME}\"}}")).await == Some(0.0)
-    })
-    .await;
+    eventually("the witness refuses", async || is_up(&world, "witness", NAME).await == Some(false)).await;
     let now = Answer::of(world.request(Method::GET, "/audit/checkpoint")).await.text;
     assert!(!now.contains(NAME), "{now}");
 }
