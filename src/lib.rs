@@ -8,6 +8,7 @@ pub mod erasure;
 pub mod access;
 pub mod audit;
 pub mod http;
+pub mod keyring;
 pub mod outbox;
 pub mod replicas;
 pub mod storage;

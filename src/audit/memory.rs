@@ -71,7 +71,7 @@ impl Memory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(explain(error.to_string())),
         };
-        note.verify(&[signer.verifier(name)?]).map_err(|error| explain(error.to_string()))?;
+        note.verify(&signer.verifiers(name)?).map_err(|error| explain(error.to_string()))?;
         let checkpoint = Checkpoint::parse(note.text()).map_err(|error| explain(error.to_string()))?;
         if checkpoint.origin != name {
             return Err(explain(format!("it is of {}", checkpoint.origin)));

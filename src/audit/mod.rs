@@ -24,6 +24,6 @@ pub mod zone;
 
 pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};
 pub use record::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, Outcome,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, NewGeneration, Outcome,
 };
 pub use recorder::{Recorder, SealedRecord};

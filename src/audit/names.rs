@@ -1,6 +1,8 @@
 //! Names under which a log is signed. After a restore from a backup a log goes on under another name: no name ever has two
 //! heads that contradict each other.
 
+use lienthong_domain::time::Timestamp;
+
 /// A log as it began.
 pub const FIRST: u32 = 1;
 
@@ -33,9 +35,28 @@ pub fn is_half_year(text: &str) -> bool {
     }
 }
 
+/// When a log of this name begins: at the first midnight of its half-year, in Viet Nam.
+pub fn begins(name: &str) -> Option<Timestamp> {
+    let half_year = parse(name).0.rsplit('/').next().filter(|half_year| is_half_year(half_year))?;
+    let (year, half) = half_year.split_once('h')?;
+    let month = if half == "1" { 1 } else { 7 };
+    let first = jiff::civil::date(year.parse().ok()?, month, 1).at(0, 0, 0, 0);
+    let offset = jiff::tz::Offset::constant(7);
+    Some(Timestamp::from_micros(offset.to_timestamp(first).ok()?.as_microsecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_begins_with_its_half_year_in_viet_nam() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        let begins = |name| begins(name).map(|at| at.micros());
+        assert_eq!(begins("gateway.h15.example/audit/2026h2.3"), Some(at("2026-06-30T17:00:00Z")));
+        assert_eq!(begins("gateway.h15.example/audit/2027h1"), Some(at("2026-12-31T17:00:00Z")));
+        assert_eq!(begins("gateway.h15.example/audit"), None);
+    }
 
     #[test]
     fn a_name_is_read_as_it_was_written_and_nothing_else_is_a_number() {

@@ -177,8 +177,8 @@ impl Publisher {
         let checkpoint =
             Checkpoint::parse(note.text()).map_err(|error| damaged(&format!("cannot be read: {error}")))?;
         let (shard, number) = names::parse(&checkpoint.origin);
-        let key = self.signer.verifier(&checkpoint.origin)?;
-        note.verify(&[key]).map_err(|error| damaged(&format!("is not ours: {error}")))?;
+        let keys = self.signer.verifiers(&checkpoint.origin)?;
+        note.verify(&keys).map_err(|error| damaged(&format!("is not ours: {error}")))?;
         if shard != head.shard || number > head.number || checkpoint.size != signed.size {
             return Err(damaged("is that of another tree"));
         }

@@ -104,13 +104,13 @@ fn of_id(records: Vec<PlacedRecord>, id: &str) -> Option<PlacedRecord> {
     records.into_iter().find(|record| serde_json::from_slice(&record.bytes).is_ok_and(|found: Id<'_>| found.id == id))
 }
 
-/// The proof of a record that the newest checkpoint covers, with the record in it, verified by the key of the log's name;
+/// The proof of a record that the newest checkpoint covers, with the record in it, verified by the keys of the log's name;
 /// `None` if it covers it not yet.
 pub async fn prove(
     log: &dyn LogReader,
     shard: &str,
     record: PlacedRecord,
-    key: impl Fn(&str) -> Result<VerifierKey, StoreError>,
+    keys: impl Fn(&str) -> Result<Vec<VerifierKey>, StoreError>,
 ) -> Result<Option<ProofFile>, StoreError> {
     // The earlier a witness has seen it, the more it proves.
     let signed = match log.witnessed(shard, record.index).await? {
@@ -119,10 +119,10 @@ pub async fn prove(
     };
     let Some(signed) = signed.filter(|signed| signed.size > record.index) else { return Ok(None) };
     let note = Note::parse(&signed.note).map_err(StoreError::failed)?;
-    let key = key(&Checkpoint::parse(note.text()).map_err(StoreError::failed)?.origin)?;
+    let keys = keys(&Checkpoint::parse(note.text()).map_err(StoreError::failed)?.origin)?;
     let path = inclusion(log, shard, record.index, signed.size).await?;
     let proof = ProofFile { extra: Some(record.bytes), index: record.index, path, checkpoint: note };
-    match proof.verify(&[key]) {
+    match proof.verify(&keys) {
         Ok(_) => Ok(Some(proof)),
         Err(why) => Err(StoreError::Failed(format!(
             "record {} of {shard} has no proof: {why}; run `lienthong audit verify`",

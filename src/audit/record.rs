@@ -40,6 +40,8 @@ pub enum Kind {
     Degraded,
     /// Somebody else has vouched for a head of the log.
     Anchor,
+    /// A key of the deployment was taken into use, or retired.
+    Key,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Epoch => "epoch",
             Self::Degraded => "degraded",
             Self::Anchor => "anchor",
+            Self::Key => "key",
         }
     }
 }
@@ -179,6 +182,15 @@ impl NewAnchor {
     }
 }
 
+/// A key of which there are several after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewGeneration {
+    pub name: String,
+    /// By which others verify, of one that signs.
+    #[serde(serialize_with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    pub public: Option<Hash>,
+}
+
 /// What the caller says of an event. Identifiers are given in the clear and leave this process only as pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
@@ -204,6 +216,7 @@ pub struct Draft<'a> {
     pub config: Option<NewConfiguration>,
     pub epoch: Option<NewEpoch>,
     pub anchor: Option<NewAnchor>,
+    pub generation: Option<NewGeneration>,
     /// Of an erasure.
     pub ground: Option<LegalGround>,
     /// Number of the document by which it was ordered.
@@ -233,6 +246,7 @@ impl<'a> Draft<'a> {
             config: None,
             epoch: None,
             anchor: None,
+            generation: None,
             ground: None,
             document: None,
             outcome,
@@ -293,6 +307,8 @@ pub(super) struct Record<'a> {
     pub(super) document: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) epoch: Option<&'a NewEpoch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<&'a NewGeneration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ground: Option<LegalGround>,
     pub(super) id: uuid::Uuid,

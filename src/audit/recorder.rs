@@ -88,6 +88,7 @@ impl Recorder {
             dir: draft.dir,
             document: draft.document,
             epoch: draft.epoch.as_ref(),
+            generation: draft.generation.as_ref(),
             ground: draft.ground,
             id,
             key: draft.key.map(pseudonym),

@@ -216,7 +216,7 @@ async fn get_record(
     draft.continues = Some(id);
     records.record(&draft).await?;
     let view = RecordView::of(&shard, record.index, &record.bytes)?;
-    let proof = read::prove(&*records.store, &shard, record, |name| records.signer.verifier(name)).await?;
+    let proof = read::prove(&*records.store, &shard, record, |name| records.signer.verifiers(name)).await?;
     Ok(Json(ProvedRecord { record: view, proof: proof.map(ProofView::of).transpose()? }))
 }
 

@@ -57,7 +57,10 @@ impl Thinner {
 /// Of each minute and name all but the last one, and the last that a witness has cosigned.
 fn superfluous(old: &[&SignedHead]) -> Vec<u64> {
     let minute = |signed: &SignedHead| signed.at.micros().div_euclid(MINUTE_MICROS);
-    let is_witnessed = |signed: &SignedHead| Note::parse(&signed.note).is_ok_and(|note| note.signatures().len() > 1);
+    let is_witnessed = |signed: &SignedHead| {
+        let note = Note::parse(&signed.note);
+        note.is_ok_and(|note| note.signatures().iter().any(|line| Some(&line.name) != signed.name().as_ref()))
+    };
     let minutes = old.chunk_by(|one, next| minute(one) == minute(next) && one.name() == next.name());
     let of_minute = |signed: &[&SignedHead]| -> Vec<u64> {
         let witnessed = signed.iter().rposition(|signed| is_witnessed(signed));

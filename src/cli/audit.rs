@@ -129,11 +129,11 @@ async fn stores(loaded: &Loaded) -> anyhow::Result<Stores> {
 }
 
 async fn own_keys(stores: &Stores) -> anyhow::Result<Vec<VerifierKey>> {
-    let signer = stores.signer()?;
+    let signer = stores.signer();
     let mut keys = Vec::new();
     for shard in stores.audit.shards().await? {
         for number in names::FIRST..=stores.audit.number(&shard).await? {
-            keys.push(signer.verifier(&names::name(&shard, number))?);
+            keys.extend(signer.verifiers(&names::name(&shard, number))?);
         }
     }
     Ok(keys)
@@ -143,9 +143,10 @@ async fn own_keys(stores: &Stores) -> anyhow::Result<Vec<VerifierKey>> {
 async fn key(stores: &Stores) -> Result<(), Failure> {
     let mut keys = own_keys(stores).await?;
     for half_year in stores.recorder.half_years() {
-        let key = stores.signer()?.verifier(&stores.recorder.shard(&half_year))?;
-        if !keys.contains(&key) {
-            keys.push(key);
+        for key in stores.signer().in_use(&stores.recorder.shard(&half_year))? {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
         }
     }
     keys.iter().for_each(|key| println!("{key}"));
@@ -318,7 +319,7 @@ async fn go_on(stores: &Stores, by: &str, yes: bool) -> Result<(), Failure> {
     if by.is_empty() {
         return Err(anyhow::anyhow!("--by: cần tên người quyết định / who decides so must be said").into());
     }
-    let continuation = stores.continuation()?;
+    let continuation = stores.continuation();
     let broken = continuation.broken().await?;
     if broken.is_empty() {
         println!("Nhật ký đúng như đã ký, không cần gì. / The log is as it was signed: there is nothing to do.");
@@ -350,8 +351,8 @@ async fn prove(stores: &Stores, id: Uuid, file: Option<&Path>) -> Result<(), Fai
     let Some((shard, record)) = read::find(audit, id).await? else {
         return Err(anyhow::anyhow!("không có bản ghi {id} / there is no record {id} with a place in the log").into());
     };
-    let signer = stores.signer()?;
-    let Some(proof) = read::prove(audit, &shard, record, |name| signer.verifier(name)).await? else {
+    let signer = stores.signer();
+    let Some(proof) = read::prove(audit, &shard, record, |name| signer.verifiers(name)).await? else {
         let what =
             "bản ghi này chưa được ký; cổng ký khi đang chạy / this record is not signed yet: a running gateway signs";
         return Err(anyhow::anyhow!(what).into());

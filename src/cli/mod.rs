@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod erase;
 mod healthcheck;
+mod keys;
 mod migrate;
 mod openapi;
 mod outbox;
@@ -61,6 +62,9 @@ enum Command {
     /// Chứng minh những gì đã trao đổi / Prove what was exchanged
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Xem và thay khóa của cổng / Look at the gateway's keys, and change them
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Làm nhân chứng cho nhật ký của nơi khác / Be a witness of others' logs
     #[command(subcommand)]
     Witness(witness::Command),
@@ -105,6 +109,7 @@ pub fn run() -> ExitCode {
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
             Command::Audit(command) => audit::run(|| load(&arguments), command).await,
+            Command::Keys(command) => keys::run(&load(&arguments)?, command).await,
             Command::Witness(command) => witness::run(command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,
             Command::SignWithToken => sign_with_token(),

@@ -12,7 +12,6 @@ use super::progress::{Line, grouped};
 use crate::config::{Loaded, Settings};
 use crate::storage::copy::{self, CHUNK_ROWS, Copying, Log, Phase, Progress, Report, Source, Target};
 use crate::storage::hex;
-use crate::storage::keys::Keys;
 use crate::storage::postgres;
 use crate::wiring;
 
@@ -111,9 +110,9 @@ impl Opened {
         }
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let lock = wiring::lock_folder(folder).context("nguồn / source")?;
-        let keys = Keys::open(Path::new(&settings.storage.keys_folder), false)?;
         let busy_timeout = std::time::Duration::from_millis(settings.storage.sqlite.busy_timeout_ms);
-        let source = Source::open(&file, busy_timeout, &keys).context("nguồn / source")?;
+        let source =
+            Source::open(&file, busy_timeout, Path::new(&settings.storage.keys_folder)).context("nguồn / source")?;
         let target = Target::open(&target, may_migrate).await.context("đích / target")?;
         Ok(Self { source, target, _lock: lock })
     }

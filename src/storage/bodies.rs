@@ -10,7 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::StoreError;
-use super::keys::Keys;
+use super::keys::{KeyBytes, Keys};
 use crate::audit::BodyCommitment;
 
 const SALT_BYTES: usize = 32;
@@ -56,28 +56,34 @@ impl Bodies {
         cipher(&body_key)?
             .seal_in_place_append_tag(only_nonce(), Aad::from(id.as_bytes()), &mut sealed)
             .map_err(|_| cannot_seal())?;
-        let (key_id, _) = self.keys.wrapping();
-        let wrapped_key = self.wrap(id.as_bytes(), &*body_key)?;
+        let (key_id, wrapping) = self.keys.wrapping()?;
+        let wrapped_key = wrap(&wrapping, id.as_bytes(), &*body_key)?;
         Ok(SealedBody { id, key_id, wrapped_key, sealed, commitment })
     }
 
     /// Encrypts something short under the deployment's key. It opens only with the same context.
     pub fn wrap(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).map_err(|_| cannot_seal())?;
-        let mut wrapped = plain.to_vec();
-        let nonce = wrapper.seal_in_place_append_tag(Aad::from(context), &mut wrapped).map_err(|_| cannot_seal())?;
-        Ok([nonce.as_ref().as_slice(), &wrapped].concat())
+        wrap(&self.keys.wrapping()?.1, context, plain)
+    }
+
+    /// The same under the key that is used now, with its number, for what was wrapped under another; `None` if it does not open.
+    pub fn wrap_anew(&self, context: &[u8], wrapped: &[u8]) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        let Some(plain) = self.unwrap(context, wrapped) else { return Ok(None) };
+        let (key_id, wrapping) = self.keys.wrapping()?;
+        Ok(Some((key_id, wrap(&wrapping, context, &plain)?)))
     }
 
     /// What was wrapped; `None` if any bit of it or of its context was changed.
     pub fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, wrapped) = wrapped.split_at_checked(12)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let wrapper = RandomizedNonceKey::new(&AES_256_GCM, self.keys.wrapping().1).ok()?;
-        let mut plain = Zeroizing::new(wrapped.to_vec());
-        let length = wrapper.open_in_place(nonce, Aad::from(context), &mut plain).ok()?.len();
-        plain.truncate(length);
-        Some(plain)
+        self.keys.wrappings().find_map(|key| {
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let wrapper = RandomizedNonceKey::new(&AES_256_GCM, &*key).ok()?;
+            let mut plain = Zeroizing::new(wrapped.to_vec());
+            let length = wrapper.open_in_place(nonce, Aad::from(context), &mut plain).ok()?.len();
+            plain.truncate(length);
+            Some(plain)
+        })
     }
 
     /// The body's bytes. Fails if any bit of it, of its key or of its id was changed.
@@ -93,6 +99,13 @@ impl Bodies {
         let body = plain.get(SALT_BYTES..length).ok_or_else(cannot_open)?;
         Ok(Zeroizing::new(body.to_vec()))
     }
+}
+
+fn wrap(key: &KeyBytes, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let wrapper = RandomizedNonceKey::new(&AES_256_GCM, &**key).map_err(|_| cannot_seal())?;
+    let mut wrapped = plain.to_vec();
+    let nonce = wrapper.seal_in_place_append_tag(Aad::from(context), &mut wrapped).map_err(|_| cannot_seal())?;
+    Ok([nonce.as_ref().as_slice(), &wrapped].concat())
 }
 
 fn cipher(key: &[u8; 32]) -> Result<LessSafeKey, StoreError> {

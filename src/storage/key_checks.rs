@@ -1,8 +1,10 @@
 //! Every replica must have the same keys, and none may be lost: the database remembers by what each is recognised.
 
+use std::collections::HashMap;
+
 use rusqlite::Connection;
 
-use super::keys::Keys;
+use super::keys::{Keys, check_value};
 use super::{Database, StoreError};
 
 impl Database {
@@ -21,10 +23,28 @@ impl Database {
         }
     }
 
+    /// By what each key that this database was written with is recognised.
+    pub async fn key_values(&self) -> Result<HashMap<String, Vec<u8>>, StoreError> {
+        let sql = "SELECT name, value FROM key_check";
+        match self {
+            Self::Sqlite(database) => {
+                let read = move |connection: &Connection| {
+                    let mut statement = connection.prepare_cached(sql)?;
+                    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    Ok(rows.collect::<Result<_, _>>()?)
+                };
+                database.readers.read(read).await
+            }
+            Self::Postgres(database) => {
+                Ok(database.query(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+            }
+        }
+    }
+
     /// Checks that the named keys are those that the database was written with; makes known those that it does not know.
     pub async fn check_keys(&self, keys: &Keys, names: &[String]) -> Result<(), StoreError> {
         for name in names {
-            let value = keys.check_value(name)?;
+            let value = check_value(keys.folder(), name)?;
             if self.known_value(name, &value).await? != value {
                 return Err(StoreError::Failed(format!(
                     "{name} in storage.keys_folder is not the key that this database was written with. All replicas must \

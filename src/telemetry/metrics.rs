@@ -60,6 +60,11 @@ pub const COMMIT_SECONDS: Metric = Metric::seconds(
 );
 pub const DISK_LOW: Metric =
     Metric::gauge("lienthong_storage_disk_low", &[], "1 while new requests are refused with 507. SQLite only.");
+pub const KEYS_MISSING: Metric = Metric::gauge(
+    "lienthong_keys_missing",
+    &[],
+    "1 while a key that is in use is not in this replica's key folder, or is another one.",
+);
 pub const AUDIT_CHECKPOINTS: Metric =
     Metric::counter("lienthong_audit_checkpoints_total", &[], "Heads of the audit log that this replica has signed.");
 pub const AUDIT_EXPOSURE: Metric = Metric::gauge(
@@ -99,6 +104,7 @@ const OWN: &[Metric] = &[
     AUDIT_DAMAGED,
     AUDIT_EXPOSURE,
     AUDIT_ANCHOR_UP,
+    KEYS_MISSING,
     BUILD,
 ];
 

@@ -18,10 +18,11 @@ use crate::audit::anchors::timestamps::Timestamps;
 use crate::audit::anchors::witnesses::Witness;
 use crate::audit::thin::Thinner;
 use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
+use crate::keyring::store::ReplicaKeys;
 use crate::outbox::Status;
-use crate::replicas::Duty;
+use crate::replicas::{Duty, Member};
 use crate::storage::{Database, StoreError};
-use crate::telemetry::metrics::{DISK_LOW, OUTBOX_ITEMS, OUTBOX_OVERDUE};
+use crate::telemetry::metrics::{DISK_LOW, KEYS_MISSING, OUTBOX_ITEMS, OUTBOX_OVERDUE};
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
 /// and signs the log, forgets old answers and contents.
@@ -231,13 +232,15 @@ pub(super) async fn keep_watch(lasting: Arc<Lasting>, mut stop: watch::Receiver<
 }
 
 /// Small duties of every replica that need the database: the outbox is counted, keys are made ahead.
-pub(super) async fn keep_house(lasting: Arc<Lasting>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn keep_house(lasting: Arc<Lasting>, member: Arc<Member>, mut stop: watch::Receiver<bool>) {
     let house = async {
         let (stores, clock) = (Arc::clone(&lasting.stores), Arc::clone(&lasting.clock));
         let exposure = lasting.exposure.clone();
-        let mut house = House { stores, clock, exposure, next_due: None, keys_made: Instant::now() };
+        let mut house =
+            House { stores, clock, exposure, member, next_due: None, keys_made: Instant::now(), told: None };
         loop {
             let started = Instant::now();
+            house.take_up_keys().await;
             house.measure_exposure().await;
             house.count().await;
             house.make_keys().await;
@@ -255,12 +258,31 @@ struct House {
     stores: Arc<Stores>,
     clock: Arc<dyn Clock>,
     exposure: Option<Arc<Exposure>>,
+    member: Arc<Member>,
     /// As it was last known.
     next_due: Option<Timestamp>,
     keys_made: Instant,
+    /// Which keys this replica has, as it was told last.
+    told: Option<ReplicaKeys>,
 }
 
 impl House {
+    /// Keys may have been made, taken into use or retired by an operator, anywhere.
+    async fn take_up_keys(&mut self) {
+        let taken_up = self.stores.take_up_keys().await;
+        gauge!(KEYS_MISSING.name).set(u8::from(matches!(taken_up, Err(StoreError::Failed(_)))));
+        let told = match taken_up {
+            Ok((keys, contents_key)) => ReplicaKeys { id: self.member.id(), keys, contents_key },
+            Err(error) => return tracing::error!(%error, "a key that is in use cannot be used here"),
+        };
+        if self.told.as_ref() != Some(&told) {
+            match self.stores.keyring(&self.clock).store.tell(told.clone()).await {
+                Ok(()) => self.told = Some(told),
+                Err(error) => tracing::warn!(%error, "others could not be told which keys are here"),
+            }
+        }
+    }
+
     async fn measure_exposure(&self) {
         if let Some(exposure) = &self.exposure
             && let Err(error) = exposure.measure().await

@@ -117,7 +117,7 @@ impl Gateway {
             tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
         }
         tasks.push(tokio::spawn(keep_watch(Arc::clone(&lasting), stopped.clone())));
-        tasks.push(tokio::spawn(keep_house(Arc::clone(&lasting), stopped)));
+        tasks.push(tokio::spawn(keep_house(Arc::clone(&lasting), Arc::clone(&member), stopped)));
         tracing::info!(address = %serving.address, "serving");
         Ok(Self {
             configuration,

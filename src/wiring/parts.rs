@@ -69,7 +69,7 @@ impl Lasting {
         settings: &Settings,
     ) -> anyhow::Result<Self> {
         let replies = idempotency::store::open(&stores.database);
-        let signer = Arc::new(stores.signer()?);
+        let signer = Arc::new(stores.signer());
         let memory = Arc::new(Memory::new(stores.keys.folder()));
         let (audit, recorder) = (Arc::clone(&stores.audit), Arc::clone(&stores.recorder));
         let means = Means::new(audit, recorder, Arc::clone(clock))?;

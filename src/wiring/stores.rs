@@ -18,6 +18,7 @@ use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
 use crate::config::{Engine, Settings};
 use crate::erasure::{self, Eraser};
+use crate::keyring::{self, Keyring};
 use crate::outbox::{self, store::OutboxStore};
 use crate::replicas::store::ReplicaStore;
 use crate::replicas::{self, Bell};
@@ -25,7 +26,8 @@ use crate::storage::backlog::Backlog;
 use crate::storage::bodies::Bodies;
 use crate::storage::copy;
 use crate::storage::disk::DiskWatch;
-use crate::storage::keys::Keys;
+use crate::storage::generations::KeyName;
+use crate::storage::keys::{Keys, check_value};
 use crate::storage::migrations::{MIGRATIONS, Migration};
 use crate::storage::postgres::{self, Postgres};
 use crate::storage::sqlite::{self, Sqlite};
@@ -77,7 +79,8 @@ impl Stores {
         if known_keys.is_empty() && !may_make {
             bail!("no gateway has served this database yet: start one first");
         }
-        let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), known_keys.is_empty())?);
+        let folder = Path::new(&settings.storage.keys_folder);
+        let keys = Arc::new(Keys::open(folder, known_keys.is_empty(), &database.generations().await?)?);
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
         let stores = Self {
@@ -102,18 +105,44 @@ impl Stores {
     }
 
     /// Signs the audit log.
-    pub fn signer(&self) -> Result<Signer, StoreError> {
-        Signer::open(&self.keys)
+    pub fn signer(&self) -> Signer {
+        Signer::new(Arc::clone(&self.keys))
+    }
+
+    /// Changes keys.
+    pub fn keyring(&self, clock: &Arc<dyn Clock>) -> Keyring {
+        Keyring {
+            store: keyring::store::open(&self.database),
+            database: self.database.clone(),
+            keys: Arc::clone(&self.keys),
+            bodies: Arc::clone(&self.bodies),
+            recorder: Arc::clone(&self.recorder),
+            clock: Arc::clone(clock),
+        }
+    }
+
+    /// Goes on with the keys that are in use now; returns which of them are here, and the number of the one that wraps contents.
+    pub(super) async fn take_up_keys(&self) -> Result<(String, Option<i64>), StoreError> {
+        let taken_up = self.keys.take_up(&self.database.generations().await?);
+        let known = self.database.key_values().await?;
+        let is_right = |name: &KeyName| {
+            let known = known.get(&name.file());
+            known.is_some_and(|known| check_value(self.keys.folder(), &name.file()).is_ok_and(|value| value == **known))
+        };
+        let here: Vec<String> =
+            self.keys.files()?.iter().filter(|name| is_right(name)).map(KeyName::to_string).collect();
+        taken_up?;
+        Ok((here.join(" "), Some(self.keys.wrapping()?.0)))
     }
 
     /// Lets logs go on under another name.
-    pub fn continuation(&self) -> Result<Continuation, StoreError> {
-        Ok(Continuation {
+    pub fn continuation(&self) -> Continuation {
+        Continuation {
             store: Arc::clone(&self.audit),
             recorder: Arc::clone(&self.recorder),
-            signer: self.signer()?,
+            signer: self.signer(),
             memory: Memory::new(self.keys.folder()),
-        })
+        }
     }
 
     /// Erases contents.
@@ -147,7 +176,7 @@ impl Stores {
 
     /// The keys that this half-year needs: made if no replica has made them yet, and the same as theirs.
     pub(super) async fn check_keys(&self, half_year: &str) -> Result<(), StoreError> {
-        let names = Keys::names(half_year);
+        let names = self.keys.names(half_year);
         let known = self.database.known_keys().await?;
         self.keys.make(names.iter().filter(|name| !known.contains(name)))?;
         self.database.check_keys(&self.keys, &names).await

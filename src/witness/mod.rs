@@ -72,10 +72,14 @@ impl Witness {
     pub fn add_checkpoint(&self, request: &[u8]) -> Result<SignatureLine, Refused> {
         let AddCheckpoint { old, proof, checkpoint: note } = AddCheckpoint::parse(request)?;
         let head = Checkpoint::parse(note.text())?;
-        let key = self.key_of(&head.origin).ok_or_else(|| Refused::UnknownLog(head.origin.clone()))?;
-        note.verify(std::slice::from_ref(&key))?;
+        let keys = self.keys_of(&head.origin);
+        if keys.is_empty() {
+            return Err(Refused::UnknownLog(head.origin));
+        }
+        note.verify(&keys)?;
         // Whatever else strangers have put below it is not kept.
-        let own = note.signatures().iter().find(|line| line.name == key.name() && line.key_id == key.id()).cloned();
+        let is_own = |line: &&SignatureLine| keys.iter().any(|key| line.name == key.name() && line.key_id == key.id());
+        let own: Vec<SignatureLine> = note.signatures().iter().filter(is_own).cloned().collect();
         if old > head.size {
             return Err(Refused::OldIsGreater);
         }
@@ -105,16 +109,19 @@ impl Witness {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).by_hash(origin_hash)
     }
 
-    /// A log signs under a new name each half-year, and after a restore, always with its deployment's key: whoever trusts one
-    /// of its keys trusts it under each of these names.
-    fn key_of(&self, origin: &str) -> Option<VerifierKey> {
+    /// A log signs under a new name each half-year, and after a restore, always with its deployment's keys: whoever trusts one
+    /// of them trusts it under each of these names.
+    fn keys_of(&self, origin: &str) -> Vec<VerifierKey> {
         let family = |name: &str| -> Option<String> {
             let (deployment, half_year) = names::parse(name).0.rsplit_once('/')?;
             names::is_half_year(half_year).then(|| deployment.to_owned())
         };
-        let known = self.logs.iter().find(|key| {
+        let known = self.logs.iter().filter(|key| {
             key.name() == origin || family(origin).is_some_and(|of| family(key.name()).is_some_and(|known| known == of))
-        })?;
-        VerifierKey::new(origin, known.kind(), *known.public_key())
+        });
+        let mut keys: Vec<VerifierKey> =
+            known.filter_map(|key| VerifierKey::new(origin, key.kind(), *key.public_key())).collect();
+        keys.dedup();
+        keys
     }
 }

@@ -2,7 +2,8 @@
 
 use lienthong::audit::event::{ALWAYS, EVENTS, Event};
 use lienthong::audit::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, Outcome, leaf_hash,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, NewGeneration,
+    Outcome, leaf_hash,
 };
 use lienthong::storage::bodies::SealedBody;
 
@@ -16,6 +17,9 @@ fn longest_draft(event: &Event) -> Draft<'static> {
     for member in event.members {
         match *member {
             "agency" => draft.agency = Some("H15.50.05.13.001.002.003.004.005.006"),
+            "generation" => {
+                draft.generation = Some(NewGeneration { name: "bodies-4294967295".into(), public: Some([7; 32]) });
+            }
             "anchor" => draft.anchor = Some(NewAnchor::new(u64::MAX >> 11, b"a time stamp")),
             "body" => draft = draft.body(&longest_body()),
             "client" => {

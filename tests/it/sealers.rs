@@ -17,10 +17,10 @@ pub(crate) struct Sealers {
 impl Sealers {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Arc::new(Keys::open(&folder.path().join("keys"), true).unwrap());
+        let keys = Arc::new(Keys::open(&folder.path().join("keys"), true, &[]).unwrap());
         let recorder = Recorder::new("test".into(), Arc::clone(&keys), Arc::new(SystemClock));
         for half_year in recorder.half_years() {
-            keys.make(&Keys::names(&half_year)).unwrap();
+            keys.make(&keys.names(&half_year)).unwrap();
         }
         Self { _folder: folder, bodies: Bodies::new(keys), recorder }
     }

@@ -39,8 +39,8 @@ async fn main() -> Result<()> {
     // Makes keys and database as a gateway does.
     deployment.start().await?.stop().await;
     let file = deployment.folder().join("data/lienthong.sqlite");
-    let keys = Arc::new(Keys::open(&deployment.folder().join("keys"), false)?);
-    let signer = Arc::new(Signer::open(&keys)?);
+    let keys = Arc::new(Keys::open(&deployment.folder().join("keys"), false, &[])?);
+    let signer = Arc::new(Signer::new(Arc::clone(&keys)));
     sign(&signer)?;
     {
         let limits = Limits {
@@ -123,14 +123,15 @@ async fn fill(store: &dyn AuditStore, recorder: &Recorder, publisher: &Publisher
 
 async fn prove(store: &dyn AuditStore, signer: &Signer, records: u64) -> Result<()> {
     let shard = store.shards().await?.pop().context("no shard")?;
-    let key = signer.verifier(&shard)?;
+    let key = signer.verifiers(&shard)?.remove(0);
     let (mut making, mut checking, count) = (Duration::ZERO, Duration::ZERO, 200);
     let mut length = 0;
     for _ in 0..count {
         let index = fastrand::u64(0..records);
         let record = store.records(&shard, index, 1).await?.pop().context("no record")?;
         let started = Instant::now();
-        let file = read::prove(store, &shard, record, |_| Ok(key.clone())).await?.context("not signed")?.to_string();
+        let file =
+            read::prove(store, &shard, record, |_| Ok(vec![key.clone()])).await?.context("not signed")?.to_string();
         making += started.elapsed();
         length = file.len();
         let started = Instant::now();

@@ -193,7 +193,7 @@ pub async fn run(callers: usize, lasting: Duration) -> Result<Report> {
 async fn rotate(deployment: &Deployment) -> Result<Rotate> {
     let (settings, clock): (_, Arc<dyn Clock>) = (deployment.load()?.settings, Arc::new(SystemClock));
     let store = Stores::open_existing(&settings, &clock).await?.access;
-    let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), false)?);
+    let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), false, &[])?);
     let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
     let recorder = Arc::new(Recorder::new(settings.deployment.name, keys, Arc::clone(&clock)));
     Ok(Rotate { store, bodies, recorder, clock, rotation: ROTATION })

@@ -14,6 +14,7 @@ mod documents;
 mod edge;
 mod erasure;
 mod idempotency;
+mod keyring;
 mod limits;
 mod logs;
 mod portal_dvcqg;

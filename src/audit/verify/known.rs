@@ -122,7 +122,13 @@ fn known_root(shard: &str, trust: &Trust, note: &Note, row: Option<&SignedHead>)
         if !names::is_of(&found.origin, shard) || found.size != size {
             return Err(format!("it is that of {} records of {}", found.size, found.origin));
         }
-        note.verify(&of_log).map_err(|error| error.to_string())?;
+        note.verify(&of_log).map_err(|error| match error {
+            Unsigned::ByNobodyKnown => format!(
+                "{error}; it is signed as {}: was a key left out that the province has published (--key)?",
+                found.origin
+            ),
+            error => error.to_string(),
+        })?;
         Ok(found.root)
     });
     let seen = match note.verify(&trust.witnesses) {

@@ -12,7 +12,7 @@ use super::refusal;
 use super::stream::{self, Gone, Rows, Sender};
 use super::tables::{PAGE, TABLES, Table};
 use super::value::{Kind, Row, Value};
-use crate::storage::keys::Keys;
+use crate::storage::keys::check_value;
 use crate::storage::migrations::{MIGRATIONS, NEWEST_SCHEMA};
 use crate::storage::{StoreError, sqlite};
 
@@ -27,12 +27,12 @@ pub struct Source {
 
 impl Source {
     /// Opens the file and looks at it. The caller holds the folder's lock.
-    pub fn open(file: &Path, busy_timeout: Duration, keys: &Keys) -> Result<Self, StoreError> {
+    pub fn open(file: &Path, busy_timeout: Duration, keys_folder: &Path) -> Result<Self, StoreError> {
         let connection = sqlite::open_read_only(file, busy_timeout, MIGRATIONS)?;
         refuse_newer(&connection)?;
         // One transaction for everything: an operator's command beside us must not change what was read already.
         connection.execute_batch("BEGIN")?;
-        check_keys(&connection, keys)?;
+        check_keys(&connection, keys_folder)?;
         let counts = TABLES.iter().map(|table| count(&connection, table)).collect::<Result<Vec<_>, _>>()?;
         let digest = digest_of(&connection, &counts)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), counts, digest })
@@ -108,7 +108,7 @@ fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Whoever copies must have the keys: without them the target would hold what nobody can read.
-fn check_keys(connection: &Connection, keys: &Keys) -> Result<(), StoreError> {
+fn check_keys(connection: &Connection, folder: &Path) -> Result<(), StoreError> {
     let mut statement = connection.prepare("SELECT name, value FROM key_check ORDER BY name")?;
     let known = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     let known = known.collect::<Result<Vec<_>, _>>()?;
@@ -119,7 +119,7 @@ fn check_keys(connection: &Connection, keys: &Keys) -> Result<(), StoreError> {
         ));
     }
     for (name, value) in known {
-        if keys.check_value(&name)?.as_slice() != value {
+        if check_value(folder, &name)?.as_slice() != value {
             return Err(refusal(
                 format!("{name} trong storage.keys_folder không phải khóa của nguồn: hãy trỏ đến đúng thư mục khóa"),
                 format!("{name} in storage.keys_folder is not the key of this source: name the right key folder"),

@@ -127,6 +127,7 @@ tables! {
         shard: Text, idx: Integer, id: Uuid, at: Integer, leaf_hash: Bytes, record: Bytes,
     }
     audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes, witnessed: Integer null }
+    key_generation (name) { name: Text, used_from: Integer, retired_at: Integer null, public_key: Bytes null }
     audit_anchor (shard, size, kind, name) {
         shard: Text, size: Integer, kind: Text, name: Text, at: Integer, note: Bytes, token: Bytes,
     }

@@ -67,6 +67,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0007_anchors.sqlite.sql"),
         postgres: include_str!("0007_anchors.postgres.sql"),
     },
+    Migration {
+        number: 8,
+        name: "keys",
+        is_additive: true,
+        sqlite: include_str!("0008_keys.sqlite.sql"),
+        postgres: include_str!("0008_keys.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

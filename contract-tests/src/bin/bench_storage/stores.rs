@@ -58,10 +58,10 @@ pub(crate) struct Maker {
 
 impl Maker {
     pub(crate) fn new(folder: &std::path::Path) -> Result<Self> {
-        let keys = Arc::new(Keys::open(folder, true)?);
+        let keys = Arc::new(Keys::open(folder, true, &[])?);
         let recorder = Arc::new(Recorder::new("bench".into(), Arc::clone(&keys), Arc::new(SystemClock)));
         for half_year in recorder.half_years() {
-            keys.make(&Keys::names(&half_year))?;
+            keys.make(&keys.names(&half_year))?;
         }
         let series = format!("{:08x}", fastrand::u32(..));
         Ok(Self { bodies: Bodies::new(keys), recorder, series, next: AtomicUsize::new(1) })
@@ -147,7 +147,7 @@ impl Stores {
     async fn of(folder: TempDir, database: Database) -> Result<Self> {
         let maker = Arc::new(Maker::new(&folder.path().join("keys"))?);
         let recorder = Arc::clone(&maker.recorder);
-        let bodies = Arc::new(Bodies::new(Arc::new(Keys::open(&folder.path().join("keys"), false)?)));
+        let bodies = Arc::new(Bodies::new(Arc::new(Keys::open(&folder.path().join("keys"), false, &[])?)));
         let replicas = lienthong::replicas::store::open(&database);
         let replica = Uuid::now_v7();
         replicas.join(replica, Duration::from_secs(3600)).await?;

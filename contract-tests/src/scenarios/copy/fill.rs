@@ -45,7 +45,7 @@ pub fn code(number: usize) -> String {
 
 /// Writes `dossiers` into a database that the gateway has made, with the deployment's own keys.
 pub fn fill(file: &Path, keys: &Path, deployment: &str, dossiers: usize) -> Result<()> {
-    let keys = Arc::new(Keys::open(keys, false)?);
+    let keys = Arc::new(Keys::open(keys, false, &[])?);
     let recorder = Recorder::new(deployment.to_owned(), Arc::clone(&keys), Arc::new(SystemClock));
     let mut connection = Connection::open(file)?;
     // Whoever is interrupted here begins anew.

@@ -103,8 +103,8 @@ pub(super) async fn folder(machine: &Path, promised: &Promised<'_>) -> Result<Fo
     if known == 0 {
         return Ok(found);
     }
-    let keys = Keys::open(&machine.join("keys"), false)?;
-    let signer = Signer::open(&keys)?;
+    let keys = Arc::new(Keys::open(&machine.join("keys"), false, &[])?);
+    let signer = Signer::new(Arc::clone(&keys));
     for note in &promised.checkpoints {
         let checkpoint = checkpoint(note)?;
         fits(&leaves, &checkpoint, "was fetched", &mut found);
@@ -126,7 +126,7 @@ pub(super) async fn folder(machine: &Path, promised: &Promised<'_>) -> Result<Fo
             }
         }
         found.records += hashes.len() as u64;
-        verifies(&file, shard, signer.verifier(shard)?, promised, &mut found).await?;
+        verifies(&file, shard, signer.verifiers(shard)?.remove(0), promised, &mut found).await?;
     }
     Ok(found)
 }

@@ -75,10 +75,10 @@ struct Insider {
 
 impl Insider {
     fn new(file: &Path, keys: &Path, memory: &Path) -> Result<Self> {
-        let keys = Arc::new(Keys::open(keys, false)?);
+        let keys = Arc::new(Keys::open(keys, false, &[])?);
         let store = open(file)?;
         std::fs::create_dir_all(memory)?;
-        let (signer, memory) = (Arc::new(Signer::open(&keys)?), Arc::new(Memory::new(memory)));
+        let (signer, memory) = (Arc::new(Signer::new(Arc::clone(&keys))), Arc::new(Memory::new(memory)));
         let publisher = Publisher::new(Arc::clone(&store), signer, memory, Arc::new(SystemClock));
         Ok(Self { store, publisher, recorder: Recorder::new("test".into(), keys, Arc::new(SystemClock)) })
     }
@@ -100,10 +100,10 @@ impl Original {
     pub(super) async fn make() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = |name: &str| folder.path().join(name);
-        let keys = Keys::open(&path("keys"), true)?;
+        let keys = Keys::open(&path("keys"), true, &[])?;
         let half_years = Recorder::new("test".into(), Arc::new(keys), Arc::new(SystemClock)).half_years();
-        let keys = Keys::open(&path("keys"), false)?;
-        half_years.iter().try_for_each(|half_year| keys.make(&Keys::names(half_year)))?;
+        let keys = Keys::open(&path("keys"), false, &[])?;
+        half_years.iter().try_for_each(|half_year| keys.make(&keys.names(half_year)))?;
         let shard = format!("test/audit/{}", half_years[0]);
         let (live, database, yesterday) = (path("live.sqlite"), path("log.sqlite"), path("yesterday.sqlite"));
         let insider = Insider::new(&live, &path("keys"), &path("memory"))?;
@@ -129,7 +129,7 @@ impl Original {
         }
         let note = insider.store.signed(&shard).await?.context("nothing was signed")?.note;
         let exported = path("export");
-        let key = insider.publisher.signer.verifier(&shard)?;
+        let key = insider.publisher.signer.verifiers(&shard)?.remove(0);
         let export = Folder::new(&exported);
         export.write_keys(std::slice::from_ref(&key), &Roots::default())?;
         export.write(&*insider.store, &shard, &mut |_| {}).await?;

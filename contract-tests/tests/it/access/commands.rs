@@ -119,7 +119,7 @@ async fn a_new_client_is_shown_its_secret_once_and_works_at_once() {
     let listed = Printed::of(&world, &["list"]).await.done().text;
     assert!(listed.contains("one-stop") && listed.contains("province") && listed.contains("ward"), "{listed}");
     let settings = world.deployment.load().unwrap().settings;
-    let keys = Keys::open(Path::new(&settings.storage.keys_folder), false).unwrap();
+    let keys = Keys::open(Path::new(&settings.storage.keys_folder), false, &[]).unwrap();
     let digest = hex::write(&secret_digest(&keys, "one-stop", &secret));
     let log = recorded(&world).await;
     for told in [&shown, &listed, &Value::from(log.clone()).to_string()] {

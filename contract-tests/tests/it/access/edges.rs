@@ -31,7 +31,7 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let bodies = Bodies::new(Arc::new(Keys::open(folder.path(), true).unwrap()));
+        let bodies = Bodies::new(Arc::new(Keys::open(folder.path(), true, &[]).unwrap()));
         let sealed = TokenKey::make(&bodies, Timestamp::from_micros(0)).unwrap();
         Self {
             settings: TokenSettings {

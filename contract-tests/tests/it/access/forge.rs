@@ -36,7 +36,7 @@ impl Forge {
     pub(super) async fn beside(deployment: &Deployment) -> Self {
         let (settings, stores) = stores(deployment).await;
         let everything = stores.access.everything().await.unwrap();
-        let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), false).unwrap());
+        let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), false, &[]).unwrap());
         let key = TokenKey::open(&Bodies::new(keys), everything.token_keys.last().unwrap()).unwrap();
         let credential = credential_of(deployment, PROVINCE).await;
         Self {

@@ -231,7 +231,7 @@ async fn a_running_gateway_follows_its_keys_and_forgets_those_that_are_gone() {
     let lead = Duration::from_millis(1000);
     let world = World::start().await;
     let (settings, beside) = stores(&world.deployment).await;
-    let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), false).unwrap());
+    let keys = Arc::new(Keys::open(Path::new(&settings.storage.keys_folder), false, &[]).unwrap());
     let name = settings.deployment.name;
     let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     let published = async || -> Vec<String> {

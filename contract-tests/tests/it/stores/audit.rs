@@ -70,9 +70,9 @@ impl Clock for At {
 }
 
 async fn each_half_year_has_a_tree_of_its_own(stores: Stores) {
-    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), false).unwrap());
+    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), false, &[]).unwrap());
     for half_year in ["2026h1", "2026h2"] {
-        keys.make(&Keys::names(half_year)).unwrap();
+        keys.make(&keys.names(half_year)).unwrap();
     }
     let recorder = |text: &str| {
         let at = Timestamp::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond());

@@ -25,8 +25,8 @@ use super::{Stores, on_both_engines, only_on_postgres};
 fn publisher(stores: &Stores, folder: &str) -> Publisher {
     let folder = stores.folder.path().join(folder);
     std::fs::create_dir_all(&folder).unwrap();
-    let keys = Keys::open(&stores.folder.path().join("keys"), false).unwrap();
-    let signer = Arc::new(Signer::open(&keys).unwrap());
+    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), false, &[]).unwrap());
+    let signer = Arc::new(Signer::new(Arc::clone(&keys)));
     Publisher::new(Arc::clone(&stores.audit), signer, Arc::new(Memory::new(&folder)), Arc::new(SystemClock))
 }
 
@@ -63,7 +63,7 @@ async fn every_head_is_signed_and_every_record_has_its_proof(stores: Stores) {
         grow(&stores, leadership, count).await;
         publisher.turn(leadership).await.unwrap();
         let (note, checkpoint) = newest(&stores).await.unwrap();
-        let key = publisher.signer.verifier(&shard(&stores)).unwrap();
+        let key = publisher.signer.verifiers(&shard(&stores)).unwrap().remove(0);
         assert_eq!(note.verify(&[key]).unwrap().len(), 1);
         assert_eq!(checkpoint.size, before.as_ref().map_or(0, |before| before.size) + count as u64);
         if let Some(before) = &before {
@@ -92,8 +92,9 @@ async fn a_record_is_found_by_its_id_before_and_after_its_zone_was_made(stores: 
     for record in records.iter().step_by(97) {
         let (found_in, found) = read::find(&*stores.audit, record.id).await.unwrap().unwrap();
         assert_eq!((found_in, &found.bytes), (shard(&stores), &record.bytes));
-        let key = publisher.signer.verifier(&shard(&stores)).unwrap();
-        let proof = read::prove(&*stores.audit, &shard(&stores), found.clone(), |_| Ok(key.clone())).await.unwrap();
+        let key = publisher.signer.verifiers(&shard(&stores)).unwrap().remove(0);
+        let proof =
+            read::prove(&*stores.audit, &shard(&stores), found.clone(), |_| Ok(vec![key.clone()])).await.unwrap();
         assert_eq!(proof.is_some(), found.index < 600, "what is not signed has no proof");
     }
     assert_eq!(read::find(&*stores.audit, Uuid::now_v7()).await.unwrap(), None);
@@ -107,8 +108,8 @@ async fn a_record_is_found_by_its_id_before_and_after_its_zone_was_made(stores: 
     tamper(&stores, "UPDATE audit_record SET record = (SELECT record FROM audit_record WHERE idx = 1) WHERE idx = 3")
         .await;
     let changed = stores.audit.records(&shard(&stores), 3, 1).await.unwrap().remove(0);
-    let key = publisher.signer.verifier(&shard(&stores)).unwrap();
-    let proof = read::prove(&*stores.audit, &shard(&stores), changed, |_| Ok(key.clone())).await;
+    let key = publisher.signer.verifiers(&shard(&stores)).unwrap().remove(0);
+    let proof = read::prove(&*stores.audit, &shard(&stores), changed, |_| Ok(vec![key.clone()])).await;
     assert!(matches!(proof, Err(StoreError::Failed(why)) if why.contains("has no proof")));
 }
 
@@ -341,7 +342,7 @@ async fn of_older_checkpoints_one_a_minute_is_kept_and_the_log_verifies(stores: 
     assert_eq!(stores.audit.checkpoints(&shard(&stores), 0, 1000).await.unwrap(), after);
 
     let trust = Trust {
-        keys: vec![publisher.signer.verifier(&shard(&stores)).unwrap()],
+        keys: vec![publisher.signer.verifiers(&shard(&stores)).unwrap().remove(0)],
         witnesses: Vec::new(),
         authorities: None,
         outside: Vec::new(),

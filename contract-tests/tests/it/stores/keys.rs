@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use lienthong::audit::Recorder;
-use lienthong::storage::keys::Keys;
+use lienthong::storage::keys::{Keys, check_value};
 use lienthong_domain::time::{Clock, Timestamp};
 use tempfile::TempDir;
 
@@ -14,7 +14,9 @@ use super::{Stores, on_both_engines, only_on_postgres};
 const HALF_YEARS: [&str; 2] = ["2026h2", "2027h1"];
 
 fn names() -> Vec<String> {
-    let mut names: Vec<String> = HALF_YEARS.iter().flat_map(|half_year| Keys::names(half_year)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::open(folder.path(), true, &[]).unwrap();
+    let mut names: Vec<String> = HALF_YEARS.iter().flat_map(|half_year| keys.names(half_year)).collect();
     names.sort();
     names.dedup();
     names
@@ -22,9 +24,9 @@ fn names() -> Vec<String> {
 
 /// A folder with every key.
 fn keys_in(folder: &Path) -> Keys {
-    let keys = Keys::open(folder, true).unwrap();
+    let keys = Keys::open(folder, true, &[]).unwrap();
     for half_year in HALF_YEARS {
-        keys.make(&Keys::names(half_year)).unwrap();
+        keys.make(&keys.names(half_year)).unwrap();
     }
     keys
 }
@@ -60,7 +62,7 @@ async fn the_keys_that_the_database_was_written_with_are_accepted_again_wherever
     let mut expected = names();
     expected.sort();
     assert_eq!(known, expected);
-    beside.database.check_keys(&Keys::open(folders.other.path(), false).unwrap(), &known).await.unwrap();
+    beside.database.check_keys(&Keys::open(folders.other.path(), false, &[]).unwrap(), &known).await.unwrap();
 }
 
 async fn any_other_key_is_refused_with_its_name_and_the_remedy(stores: Stores) {
@@ -70,7 +72,7 @@ async fn any_other_key_is_refused_with_its_name_and_the_remedy(stores: Stores) {
         keys_in(strange.path());
         copy(folders.one.path(), folders.other.path());
         std::fs::copy(strange.path().join(&name), folders.other.path().join(&name)).unwrap();
-        let keys = Keys::open(folders.other.path(), false).unwrap();
+        let keys = Keys::open(folders.other.path(), false, &[]).unwrap();
         let error = stores.database.check_keys(&keys, &names()).await.unwrap_err().to_string();
         assert!(error.contains(&name) && error.contains("storage.keys_folder"), "{error}");
         assert!(error.contains("copy the key folder of a replica that works"), "{error}");
@@ -105,7 +107,7 @@ impl Clock for At {
 
 fn half_years(now: &'static str) -> [String; 2] {
     let folder = tempfile::tempdir().unwrap();
-    let keys = Arc::new(Keys::open(folder.path(), true).unwrap());
+    let keys = Arc::new(Keys::open(folder.path(), true, &[]).unwrap());
     Recorder::new("test".into(), keys, Arc::new(At(now))).half_years()
 }
 
@@ -126,10 +128,10 @@ fn the_key_of_the_next_half_year_is_named_ahead() {
 
 async fn a_key_that_is_made_later_becomes_known_beside_the_others(stores: Stores) {
     let folders = known_to(&stores).await;
-    let next = Keys::names("2027h2");
+    let next = folders.keys.names("2027h2");
     let error = stores.database.check_keys(&folders.keys, &next).await.unwrap_err().to_string();
     assert!(error.contains("shard-2027h2.key"), "{error}");
-    folders.keys.make(&Keys::names("2027h2")).unwrap();
+    folders.keys.make(&folders.keys.names("2027h2")).unwrap();
     stores.database.check_keys(&folders.keys, &next).await.unwrap();
     assert_eq!(stores.database.known_keys().await.unwrap().len(), 7);
 }
@@ -137,15 +139,15 @@ async fn a_key_that_is_made_later_becomes_known_beside_the_others(stores: Stores
 #[test]
 fn replicas_that_share_a_folder_and_begin_a_half_year_at_once_have_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
-    Keys::open(folder.path(), true).unwrap();
+    Keys::open(folder.path(), true, &[]).unwrap();
     for half_year in ["2026h1", "2026h2", "2027h1", "2027h2"] {
         let values: Vec<[u8; 32]> = thread::scope(|scope| {
             let replicas: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {
-                        let keys = Keys::open(folder.path(), false).unwrap();
-                        keys.make(&Keys::names(half_year)).unwrap();
-                        keys.check_value(&format!("shard-{half_year}.key")).unwrap()
+                        let keys = Keys::open(folder.path(), false, &[]).unwrap();
+                        keys.make(&keys.names(half_year)).unwrap();
+                        check_value(folder.path(), &format!("shard-{half_year}.key")).unwrap()
                     })
                 })
                 .collect();

@@ -183,11 +183,11 @@ impl Stores {
 
     /// Stores of an open database; the replica has still to join.
     pub(crate) fn of(folder: Arc<TempDir>, place: Place, database: Database, replica: Uuid) -> Self {
-        let keys = Arc::new(Keys::open(&folder.path().join("keys"), true).unwrap());
+        let keys = Arc::new(Keys::open(&folder.path().join("keys"), true, &[]).unwrap());
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new("test".into(), Arc::clone(&keys), Arc::new(SystemClock)));
         for half_year in recorder.half_years() {
-            keys.make(&Keys::names(&half_year)).unwrap();
+            keys.make(&keys.names(&half_year)).unwrap();
         }
         Self {
             access: lienthong::access::store::open(&database),

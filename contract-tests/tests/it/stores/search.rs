@@ -37,9 +37,9 @@ fn person(n: u64) -> String {
 
 /// Records of some clients about some dossiers and people, a minute apart, not quite in the order of their times.
 async fn fill(stores: &Stores) -> Recorder {
-    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), true).unwrap());
+    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), true, &[]).unwrap());
     for half_year in ["2026h2", "2027h1"] {
-        keys.make(&Keys::names(half_year)).unwrap();
+        keys.make(&keys.names(half_year)).unwrap();
     }
     let clock = Arc::new(Hand(Mutex::new(instant(NEW_YEAR))));
     let recorder = Recorder::new("test".into(), Arc::clone(&keys), Arc::clone(&clock) as Arc<dyn Clock>);
@@ -47,7 +47,7 @@ async fn fill(stores: &Stores) -> Recorder {
     let leadership = stores.lead().await;
     let publisher = Publisher::new(
         Arc::clone(&stores.audit),
-        Arc::new(Signer::open(&keys).unwrap()),
+        Arc::new(Signer::new(Arc::clone(&keys))),
         Arc::new(Memory::new(stores.folder.path())),
         Arc::new(SystemClock),
     );
@@ -156,7 +156,7 @@ async fn a_log_whose_key_was_destroyed_tells_of_no_dossier_and_no_person_and_is_
     fill(&stores).await;
     std::fs::remove_file(stores.folder.path().join("keys/shard-2026h2.key")).unwrap();
     // As after the next start: the key is in no memory either.
-    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), false).unwrap());
+    let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), false, &[]).unwrap());
     let recorder = Recorder::new("test".into(), keys, Arc::new(SystemClock));
     let of = |question: Question| {
         let (store, recorder) = (Arc::clone(&stores.audit), &recorder);
