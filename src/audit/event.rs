@@ -81,6 +81,8 @@ pub const EVENTS: &[Event] = &[
     event(Kind::Operator, "client.revoke_credential", &["done"], CLIENT),
     event(Kind::Config, "config.start", &["done"], &["config"]),
     event(Kind::Config, "config.change", &["done"], &["config", "purpose"]),
+    event(Kind::Shard, "audit.close", &["done"], &["closing"]),
+    event(Kind::Shard, "audit.drop", &["done"], &["closing", "ground"]),
     event(Kind::Key, "key.use", &["done"], &["generation", "officer"]),
     event(Kind::Key, "key.retire", &["done"], &["generation", "officer"]),
     event(Kind::Config, "token_key.add", &["done"], &[]),

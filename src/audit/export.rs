@@ -6,12 +6,14 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lienthong_domain::time::Timestamp;
 
 use super::cms::Roots;
 use super::log::{Checkpoint, Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, entries, entry_bundle};
 use super::names;
-use super::store::{Anchor, AnchorKind, LogReader, PlacedRecord, SignedHead};
+use super::store::{Anchor, AnchorKind, ClosedLog, LogReader, PlacedRecord, SignedHead};
 use super::zone::Zone;
 use crate::storage::StoreError;
 
@@ -20,6 +22,8 @@ const PAGE: usize = 32 * TILE_HASHES;
 /// What others have said, read at a time.
 const PAGE_OF_ANCHORS: usize = 256;
 const AUTHORITIES: &str = "authorities.pem";
+/// Stands in the folder of a log whose records are not kept any more.
+const DROPPED: &str = "dropped.json";
 /// No file of an export is longer: a bundle of 256 entries of 65,535 bytes.
 const MOST_FILE_BYTES: u64 = 256 * (2 + 65_535);
 
@@ -48,6 +52,14 @@ impl Folder {
         let folder = self.of(shard);
         if folder.exists() {
             return Err(StoreError::Failed(format!("{} is there already: export into a new folder", folder.display())));
+        }
+        if let Some((log_of, record)) = log.dropped(shard).await? {
+            let dropped = DroppedFile { record, root: STANDARD.encode(log_of.root), size: log_of.size };
+            let dropped = serde_json::to_vec_pretty(&dropped).map_err(StoreError::failed)?;
+            write_new(&folder.join(DROPPED), &dropped).map_err(|error| explain(&folder, &error))?;
+            write_anchors(&folder, log, shard, u64::MAX).await?;
+            write_new(&folder.join("checkpoint"), &signed.note).map_err(|error| explain(&folder, &error))?;
+            return Ok(0);
         }
         let mut edge = Edge::default();
         progress(0);
@@ -169,6 +181,16 @@ impl Folder {
         let size = self.checkpoint(shard)?.map_or(0, |(checkpoint, _)| checkpoint.size);
         Ok(Tile::of_tree(level, number, size))
     }
+}
+
+/// What a log was closed with whose records are not kept any more, and the record of another log that says so.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DroppedFile {
+    record: uuid::Uuid,
+    /// Base64.
+    root: String,
+    size: u64,
 }
 
 /// When a record says that it was made; the beginning of time if it says nothing.
@@ -346,6 +368,24 @@ impl LogReader for Folder {
             Ok(Anchor { kind, name, size, at: Timestamp::from_micros(0), note, token })
         };
         found.into_iter().take(limit).map(read).collect()
+    }
+
+    async fn dropped(&self, shard: &str) -> Result<Option<(ClosedLog, uuid::Uuid)>, StoreError> {
+        let file = self.of(shard).join(DROPPED);
+        let Some(bytes) = self.read(&file)? else { return Ok(None) };
+        let malformed = |why: &dyn std::fmt::Display| StoreError::Failed(format!("{}: {why}", file.display()));
+        let dropped: DroppedFile = serde_json::from_slice(&bytes).map_err(|error| malformed(&error))?;
+        let root = STANDARD.decode(&dropped.root).map_err(|error| malformed(&error))?;
+        let root = root.try_into().map_err(|_| malformed(&"a root has 32 bytes"))?;
+        let nobody = Timestamp::from_micros(0);
+        let log = ClosedLog {
+            shard: shard.to_owned(),
+            size: dropped.size,
+            root,
+            closed_at: nobody,
+            dropped_at: Some(nobody),
+        };
+        Ok(Some((log, dropped.record)))
     }
 
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {

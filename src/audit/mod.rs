@@ -15,6 +15,7 @@ pub mod read;
 mod record;
 mod recorder;
 pub mod records;
+pub mod retention;
 pub mod search;
 pub mod signer;
 pub mod store;
@@ -24,6 +25,7 @@ pub mod zone;
 
 pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};
 pub use record::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, NewGeneration, Outcome,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewConfiguration, NewEpoch,
+    NewGeneration, Outcome,
 };
 pub use recorder::{Recorder, SealedRecord};

@@ -37,12 +37,23 @@ pub fn is_half_year(text: &str) -> bool {
 
 /// When a log of this name begins: at the first midnight of its half-year, in Viet Nam.
 pub fn begins(name: &str) -> Option<Timestamp> {
+    midnight(first_day(name)?)
+}
+
+/// When it ends: where the next half-year begins.
+pub fn ends(name: &str) -> Option<Timestamp> {
+    midnight(first_day(name)?.checked_add(jiff::Span::new().months(6)).ok()?)
+}
+
+fn first_day(name: &str) -> Option<jiff::civil::Date> {
     let half_year = parse(name).0.rsplit('/').next().filter(|half_year| is_half_year(half_year))?;
     let (year, half) = half_year.split_once('h')?;
-    let month = if half == "1" { 1 } else { 7 };
-    let first = jiff::civil::date(year.parse().ok()?, month, 1).at(0, 0, 0, 0);
+    jiff::civil::Date::new(year.parse().ok()?, if half == "1" { 1 } else { 7 }, 1).ok()
+}
+
+fn midnight(date: jiff::civil::Date) -> Option<Timestamp> {
     let offset = jiff::tz::Offset::constant(7);
-    Some(Timestamp::from_micros(offset.to_timestamp(first).ok()?.as_microsecond()))
+    Some(Timestamp::from_micros(offset.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_microsecond()))
 }
 
 #[cfg(test)]
@@ -56,6 +67,7 @@ mod tests {
         assert_eq!(begins("gateway.h15.example/audit/2026h2.3"), Some(at("2026-06-30T17:00:00Z")));
         assert_eq!(begins("gateway.h15.example/audit/2027h1"), Some(at("2026-12-31T17:00:00Z")));
         assert_eq!(begins("gateway.h15.example/audit"), None);
+        assert_eq!(ends("gateway.h15.example/audit/2026h2").map(|at| at.micros()), Some(at("2026-12-31T17:00:00Z")));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum Kind {
     Degraded,
     /// Somebody else has vouched for a head of the log.
     Anchor,
+    /// A log was closed, or its records were dropped.
+    Shard,
     /// A key of the deployment was taken into use, or retired.
     Key,
 }
@@ -62,6 +64,7 @@ impl Kind {
             Self::Degraded => "degraded",
             Self::Anchor => "anchor",
             Self::Key => "key",
+            Self::Shard => "shard",
         }
     }
 }
@@ -182,6 +185,16 @@ impl NewAnchor {
     }
 }
 
+/// What was signed last of a log that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewClosing {
+    pub log: String,
+    #[serde(serialize_with = "as_text")]
+    pub root: Hash,
+    /// Its records.
+    pub size: u64,
+}
+
 /// A key of which there are several after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewGeneration {
@@ -217,6 +230,7 @@ pub struct Draft<'a> {
     pub epoch: Option<NewEpoch>,
     pub anchor: Option<NewAnchor>,
     pub generation: Option<NewGeneration>,
+    pub closing: Option<NewClosing>,
     /// Of an erasure.
     pub ground: Option<LegalGround>,
     /// Number of the document by which it was ordered.
@@ -247,6 +261,7 @@ impl<'a> Draft<'a> {
             epoch: None,
             anchor: None,
             generation: None,
+            closing: None,
             ground: None,
             document: None,
             outcome,
@@ -299,6 +314,8 @@ pub(super) struct Record<'a> {
     pub(super) body: Option<&'a BodyCommitment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) closing: Option<&'a NewClosing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) config: Option<&'a NewConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]

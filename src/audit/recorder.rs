@@ -84,6 +84,7 @@ impl Recorder {
             at: at.to_text(),
             body: draft.commitment(),
             client: draft.client,
+            closing: draft.closing.as_ref(),
             config: draft.config.as_ref(),
             dir: draft.dir,
             document: draft.document,

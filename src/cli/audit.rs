@@ -17,7 +17,7 @@ use crate::audit::export::Folder;
 use crate::audit::log::{Checkpoint, NotProved, Note, ProofFile, VerifierKey};
 use crate::audit::store::LogReader;
 use crate::audit::verify::{self, Seen, Trust, Verdict, Wrong};
-use crate::audit::{names, read};
+use crate::audit::{names, read, retention};
 use crate::config::Loaded;
 use crate::storage::StoreError;
 use crate::wiring::Stores;
@@ -196,7 +196,7 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
         return Err(Failure::Unreadable(what));
     }
     let mut wrong = missing(&shards, &trust, is_own_word);
-    let mut unsigned = Vec::new();
+    let (mut unsigned, mut verdicts) = (Vec::new(), Vec::new());
     let mut line = Line::new("bản ghi / records");
     for (n, shard) in shards.iter().enumerate() {
         let progress = &mut |records| show(&mut line, "kiểm / verifying", records);
@@ -219,6 +219,14 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
                 grouped(left)
             )),
         }
+        verdicts.push(verdict);
+    }
+    let unexplained = retention::unexplained(log, &verdicts).await;
+    for shard in unexplained.map_err(|error| Failure::Unreadable(error.to_string()))? {
+        wrong.push(format!(
+            "{shard}: các bản ghi đã bị bỏ mà không bản ghi nào đã ký nói vậy / its records are gone, and no signed record says that \
+             they were not to be kept any more"
+        ));
     }
     if trust.outside.is_empty() {
         println!(
@@ -276,6 +284,10 @@ fn show(line: &mut Line, verb: &str, records: u64) {
 fn print(verdict: &Verdict) {
     let Verdict { shard, records, proved, checkpoints, outside, .. } = verdict;
     println!("{shard}");
+    if let Some((closed, record)) = &verdict.dropped {
+        let size = grouped(closed.size);
+        println!("  hết hạn lưu, đã bỏ / dropped after retention  {size}  ({record})");
+    }
     println!("  bản ghi đã đọc / records read          {}", grouped(*records));
     println!("  đã ký và đúng / signed, and as signed  {}", grouped(*proved));
     println!("  đỉnh đã ký / checkpoints               {}", grouped(*checkpoints));

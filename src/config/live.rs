@@ -118,7 +118,7 @@ const SECTIONS: &[Section] = &[
         &[],
     ),
     section("idempotency", &["keep_hours"], &["memory_minutes", "memory_bytes"]),
-    section("retention", &["dossier_contents_days"], &[]),
+    section("retention", &["dossier_contents_days", "audit_months"], &[]),
     section("dossiers", &["batch_items", "steps_per_request", "page_items"], &[]),
     section("portal", &[], &["adapter"]),
     section("trace", &[], &["otlp_url", "timeout_ms", "sample_percent"]),

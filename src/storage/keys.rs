@@ -103,7 +103,11 @@ impl Keys {
 
     /// Removes the file of a key. What it opened opens no more.
     pub fn destroy(&self, name: KeyName) -> Result<(), StoreError> {
-        let file = self.folder.join(name.file());
+        self.destroy_file(&name.file())
+    }
+
+    fn destroy_file(&self, name: &str) -> Result<(), StoreError> {
+        let file = self.folder.join(name);
         let remove = || -> io::Result<()> {
             // Over the bytes first: what the file system keeps of them then is zeroes, on most.
             let length = fs::metadata(&file)?.len();
@@ -174,6 +178,13 @@ impl Keys {
         Ok(public)
     }
 
+    /// Destroys the pseudonym key of a half-year whose log is not kept any more: nothing leads from its records to a person then.
+    pub fn destroy_shard(&self, shard: &str) -> Result<(), StoreError> {
+        let half_year = shard.rsplit('/').next().unwrap_or(shard);
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner).remove(half_year);
+        self.destroy_file(&shard_file(shard))
+    }
+
     /// The pseudonym key of an audit shard, if it was not destroyed.
     pub fn known_shard(&self, half_year: &str) -> Result<Option<hmac::Key>, StoreError> {
         if self.folder.join(shard_file(half_year)).exists() { self.shard(half_year).map(Some) } else { Ok(None) }
@@ -222,8 +233,9 @@ pub fn check_value(folder: &Path, name: &str) -> Result<[u8; 32], StoreError> {
     Ok(value)
 }
 
-fn shard_file(half_year: &str) -> String {
-    format!("shard-{half_year}.key")
+/// The file with the key of a log's pseudonyms, by the log's name or its half-year alone.
+pub fn shard_file(shard: &str) -> String {
+    format!("shard-{}.key", shard.rsplit('/').next().unwrap_or(shard))
 }
 
 fn hmac_key(bytes: &[u8; KEY_BYTES]) -> hmac::Key {

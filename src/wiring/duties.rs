@@ -16,6 +16,7 @@ use crate::audit::anchors::Exposure;
 use crate::audit::anchors::agency::AgencySignature;
 use crate::audit::anchors::timestamps::Timestamps;
 use crate::audit::anchors::witnesses::Witness;
+use crate::audit::retention::Retention;
 use crate::audit::thin::Thinner;
 use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
 use crate::keyring::store::ReplicaKeys;
@@ -77,6 +78,19 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             async move { if days == 0 { Ok(false) } else { eraser.keep_no_longer(before).await } }
         }
     };
+    let drop = {
+        let retention = Arc::new(Retention {
+            store: Arc::clone(&stores.audit),
+            recorder: Arc::clone(&stores.recorder),
+            signer: Arc::new(stores.signer()),
+            clock: Arc::clone(clock),
+        });
+        let in_force = in_force.clone();
+        move || {
+            let (retention, months) = (Arc::clone(&retention), in_force.borrow().retention.audit_months);
+            async move { retention.turn(months).await }
+        }
+    };
     let rotate = {
         let in_force = in_force.clone();
         move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
@@ -120,6 +134,7 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             turn: Box::new(move |_| Box::pin(assertions())),
         },
         Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
+        Duty { name: "old logs", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(drop())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]);
@@ -275,6 +290,9 @@ impl House {
             Ok((keys, contents_key)) => ReplicaKeys { id: self.member.id(), keys, contents_key },
             Err(error) => return tracing::error!(%error, "a key that is in use cannot be used here"),
         };
+        if let Err(error) = self.stores.destroy_old_keys().await {
+            tracing::error!(%error, "the key of a log that is not kept any more could not be destroyed");
+        }
         if self.told.as_ref() != Some(&told) {
             match self.stores.keyring(&self.clock).store.tell(told.clone()).await {
                 Ok(()) => self.told = Some(told),

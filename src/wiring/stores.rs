@@ -121,6 +121,14 @@ impl Stores {
         }
     }
 
+    /// Destroys the keys of pseudonyms of logs whose records are not kept any more.
+    pub(super) async fn destroy_old_keys(&self) -> Result<(), StoreError> {
+        for log in self.audit.closed().await?.iter().filter(|log| log.dropped_at.is_some()) {
+            self.keys.destroy_shard(&log.shard)?;
+        }
+        Ok(())
+    }
+
     /// Goes on with the keys that are in use now; returns which of them are here, and the number of the one that wraps contents.
     pub(super) async fn take_up_keys(&self) -> Result<(String, Option<i64>), StoreError> {
         let taken_up = self.keys.take_up(&self.database.generations().await?);

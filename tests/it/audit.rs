@@ -2,8 +2,8 @@
 
 use lienthong::audit::event::{ALWAYS, EVENTS, Event};
 use lienthong::audit::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewConfiguration, NewEpoch, NewGeneration,
-    Outcome, leaf_hash,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewConfiguration, NewEpoch,
+    NewGeneration, Outcome, leaf_hash,
 };
 use lienthong::storage::bodies::SealedBody;
 
@@ -19,6 +19,10 @@ fn longest_draft(event: &Event) -> Draft<'static> {
             "agency" => draft.agency = Some("H15.50.05.13.001.002.003.004.005.006"),
             "generation" => {
                 draft.generation = Some(NewGeneration { name: "bodies-4294967295".into(), public: Some([7; 32]) });
+            }
+            "closing" => {
+                let log = format!("{}/audit/2026h2.4294967295", "x".repeat(64));
+                draft.closing = Some(NewClosing { log, root: [7; 32], size: u64::MAX >> 11 });
             }
             "anchor" => draft.anchor = Some(NewAnchor::new(u64::MAX >> 11, b"a time stamp")),
             "body" => draft = draft.body(&longest_body()),

@@ -98,6 +98,18 @@ pub struct Anchor {
     pub token: Vec<u8>,
 }
 
+/// The log of a half-year that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedLog {
+    pub shard: String,
+    /// What was signed last of it.
+    pub size: u64,
+    pub root: Hash,
+    pub closed_at: Timestamp,
+    /// Since when its records are not kept any more.
+    pub dropped_at: Option<Timestamp>,
+}
+
 /// A newly signed head, and what was made of the records up to it.
 #[derive(Debug, Clone)]
 pub struct Publication {
@@ -135,6 +147,11 @@ pub trait LogReader: Send + Sync {
 
     /// What others have said of heads of this size and more, up to `limit`, in the order of their sizes.
     async fn anchors(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Anchor>, StoreError>;
+
+    /// The log, if its records are not kept any more, and the id of the record that says so.
+    async fn dropped(&self, _shard: &str) -> Result<Option<(ClosedLog, uuid::Uuid)>, StoreError> {
+        Ok(None)
+    }
 
     /// The hashes of a tile, as many as are there.
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError>;
@@ -177,6 +194,19 @@ pub trait AuditStore: LogReader {
     /// Puts the note with a witness's signature in the place of the one without; `false` if that is not there any more.
     async fn witness(&self, shard: &str, before: &SignedHead, note: Vec<u8>) -> Result<bool, StoreError>;
 
+    /// Logs that were closed.
+    async fn closed(&self) -> Result<Vec<ClosedLog>, StoreError>;
+
+    /// Closes a log, with the record that says so; nothing if it was before.
+    async fn close(&self, log: ClosedLog, record: SealedRecord) -> Result<(), StoreError>;
+
+    /// Says that the records of a closed log are not kept any more, with the record that says so; nothing if it was said before.
+    async fn begin_to_drop(&self, log: ClosedLog, record: SealedRecord) -> Result<(), StoreError>;
+
+    /// Removes some of what is not kept any more of such a log: its records, the tree above them, all that was signed but the last
+    /// head, all time stamps but the newest of each authority; `true` if there may be more.
+    async fn drop_records(&self, shard: &str) -> Result<bool, StoreError>;
+
     /// Removes checkpoints of these sizes.
     async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError>;
 
@@ -192,6 +222,9 @@ pub trait AuditStore: LogReader {
     /// Stores a signed head, only under this leadership and only after what it was made after.
     async fn publish(&self, leadership: Leadership, publication: Publication) -> Result<(), StoreError>;
 }
+
+/// Records that are dropped in one transaction.
+const DROPPED_AT_A_TIME: i64 = 5000;
 
 /// The store on the deployment's engine.
 pub fn open(database: &Database) -> Arc<dyn AuditStore> {

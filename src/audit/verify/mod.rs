@@ -8,7 +8,7 @@ use known::{KnownRoots, Whose};
 
 use super::cms::Roots;
 use super::log::{Edge, Frontier, Hash, Note, TILE_HASHES, Tile, VerifierKey, fold, leaf_hash};
-use super::store::{AnchorKind, LogReader, PlacedRecord};
+use super::store::{AnchorKind, ClosedLog, LogReader, PlacedRecord};
 use crate::storage::StoreError;
 
 /// Records, and checkpoints, that are read at a time.
@@ -46,6 +46,8 @@ pub struct Verdict {
     pub stamped: Option<Seen>,
     /// The newest head that the agency's own key has signed; the time is the agency's word.
     pub signed: Option<Seen>,
+    /// Its records are not kept any more: what was signed last, and the id of the record of another log that says so.
+    pub dropped: Option<(ClosedLog, uuid::Uuid)>,
     /// Time stamps and signatures of whom nobody was named.
     pub unjudged: u64,
     pub wrong: Option<Wrong>,
@@ -70,6 +72,18 @@ pub struct Wrong {
     pub what: String,
 }
 
+impl Verdict {
+    fn see(&mut self, whose: Whose, seen: Option<Seen>) {
+        let newest = match whose {
+            Whose::Own | Whose::Outside => &mut self.witnessed,
+            Whose::Anchor(_) if seen.is_none() => return self.unjudged += 1,
+            Whose::Anchor(AnchorKind::TimeStamp) => &mut self.stamped,
+            Whose::Anchor(AnchorKind::Signature) => &mut self.signed,
+        };
+        *newest = seen.or(newest.take());
+    }
+}
+
 impl Wrong {
     fn exactly(record: u64, what: impl Into<String>) -> Self {
         Self { record, is_exact: true, what: what.into() }
@@ -91,6 +105,9 @@ pub async fn verify(
     let mut known = KnownRoots::new(shard, trust);
     let mut check = Check::new(shard);
     progress(0);
+    if let Some(dropped) = log.dropped(shard).await? {
+        return verify_dropped(log, check.verdict, known, dropped).await;
+    }
     // A running gateway goes on meanwhile. What it had signed and placed before the records are read must be there.
     let (signed, mut head) = (log.signed(shard).await?, log.head(shard).await?);
     (check, known) = read_to_the_end(log, check, known, progress).await?;
@@ -112,6 +129,39 @@ pub async fn verify(
     }
     check.narrow(log).await?;
     Ok(check.verdict)
+}
+
+/// Of a log whose records are not kept any more: whether what is left of it is what it was closed with.
+async fn verify_dropped(
+    log: &dyn LogReader,
+    mut verdict: Verdict,
+    mut known: KnownRoots,
+    dropped: (ClosedLog, uuid::Uuid),
+) -> Result<Verdict, StoreError> {
+    let ClosedLog { size, root, .. } = &dropped.0;
+    known.read_up_to(log, u64::MAX).await?;
+    if log.signed(&verdict.shard).await?.is_none_or(|signed| signed.size != *size) {
+        let what = format!("its records are not kept any more, and neither is what was signed of all {size}");
+        verdict.wrong = Some(Wrong::from(0, what));
+    }
+    while let Some(known) = known.take(u64::MAX) {
+        let what = match known.root {
+            Err(why) => format!("{} is not to be believed: {why}", known.whose.checkpoint(known.size)),
+            Ok(_) if known.size > *size => {
+                format!("{} is of more than it was closed with", known.whose.checkpoint(known.size))
+            }
+            Ok(other) if known.size == *size && other != *root => {
+                format!("{} is not that with which it was closed", known.whose.checkpoint(known.size))
+            }
+            Ok(_) => {
+                verdict.see(known.whose, known.seen);
+                continue;
+            }
+        };
+        verdict.wrong = verdict.wrong.or(Some(Wrong::from(0, what)));
+    }
+    verdict.dropped = Some(dropped);
+    Ok(verdict)
 }
 
 async fn read_to_the_end(
@@ -201,23 +251,12 @@ impl Check {
                     self.verdict.wrong = Some(Wrong::from(self.verdict.proved, what));
                 }
                 Ok(root) if is_met && root == self.edge.root() => {
-                    self.is_seen(known.whose, known.seen);
+                    self.verdict.see(known.whose, known.seen);
                     self.is_proved(known.whose);
                 }
                 Ok(root) => self.verdict.wrong = Some(self.explain(&root, known.whose)),
             }
         }
-    }
-
-    fn is_seen(&mut self, whose: Whose, seen: Option<Seen>) {
-        let verdict = &mut self.verdict;
-        let newest = match whose {
-            Whose::Own | Whose::Outside => &mut verdict.witnessed,
-            Whose::Anchor(_) if seen.is_none() => return verdict.unjudged += 1,
-            Whose::Anchor(AnchorKind::TimeStamp) => &mut verdict.stamped,
-            Whose::Anchor(AnchorKind::Signature) => &mut verdict.signed,
-        };
-        *newest = seen.or(newest.take());
     }
 
     fn is_proved(&mut self, whose: Whose) {

@@ -143,6 +143,12 @@ impl Settings {
             "0, or from 30 to 36500.",
         );
         must(
+            matches!(self.retention.audit_months, 0 | 12..=1200),
+            "/retention/audit_months",
+            "0, hoặc từ 12 đến 1200.",
+            "0, or from 12 to 1200.",
+        );
+        must(
             (1..=60).contains(&self.idempotency.memory_minutes),
             "/idempotency/memory_minutes",
             "Từ 1 đến 60.",

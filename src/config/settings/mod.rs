@@ -152,7 +152,7 @@ section! { OutboxSettings {
     retry_jitter_percent: u32, give_up_after_hours: u32, breaker: BreakerSettings,
 } }
 section! { IdempotencySettings { keep_hours: u32, memory_minutes: u32, memory_bytes: u64 } }
-section! { RetentionSettings { dossier_contents_days: u32 } }
+section! { RetentionSettings { dossier_contents_days: u32, audit_months: u32 } }
 section! { DossierSettings { batch_items: usize, steps_per_request: usize, page_items: usize } }
 section! { PortalSettings { adapter: String } }
 section! { LogSettings { filter: String, format: String } }

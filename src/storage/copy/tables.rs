@@ -127,6 +127,9 @@ tables! {
         shard: Text, idx: Integer, id: Uuid, at: Integer, leaf_hash: Bytes, record: Bytes,
     }
     audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes, witnessed: Integer null }
+    audit_closed (shard) {
+        shard: Text, size: Integer, root: Bytes, closed_at: Integer, dropped_at: Integer null, drop_record: Bytes null,
+    }
     key_generation (name) { name: Text, used_from: Integer, retired_at: Integer null, public_key: Bytes null }
     audit_anchor (shard, size, kind, name) {
         shard: Text, size: Integer, kind: Text, name: Text, at: Integer, note: Bytes, token: Bytes,

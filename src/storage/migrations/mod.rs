@@ -74,6 +74,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0008_keys.sqlite.sql"),
         postgres: include_str!("0008_keys.postgres.sql"),
     },
+    Migration {
+        number: 9,
+        name: "closed",
+        is_additive: true,
+        sqlite: include_str!("0009_closed.sqlite.sql"),
+        postgres: include_str!("0009_closed.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

@@ -17,13 +17,14 @@ mod migrations;
 mod outbox;
 mod postgres;
 mod replicas;
+mod retention;
 mod search;
 mod sqlite;
 mod upstream_sessions;
 mod writes;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lienthong::access::idempotency::store::ReplyStore;
@@ -44,7 +45,7 @@ use lienthong::storage::postgres::Postgres;
 use lienthong::storage::sqlite::Sqlite;
 use lienthong::storage::{self, Database, StoreError};
 use lienthong_contract_tests::postgres::{fresh_database, server_for_tests};
-use lienthong_domain::time::SystemClock;
+use lienthong_domain::time::{Clock, SystemClock, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -292,4 +293,17 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
         assert!(std::time::Instant::now() < deadline, "not after 20 s: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// A clock that is set by hand.
+pub(crate) struct Hand(pub(crate) Mutex<Timestamp>);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+pub(crate) fn instant(text: &str) -> Timestamp {
+    lienthong_domain::scalar::Scalar::parse(text).unwrap()
 }

@@ -12,24 +12,12 @@ use lienthong::storage::keys::Keys;
 use lienthong_domain::personal::Personal;
 use lienthong_domain::time::{Clock, SystemClock, Timestamp};
 
-use super::{Stores, on_both_engines};
+use super::{Hand, Stores, instant, on_both_engines};
 
 /// The end of a half-year of Vietnam time: there are two logs.
 const NEW_YEAR: &str = "2026-12-31T17:00:00Z";
 /// More than four zones.
 const RECORDS: i64 = 1300;
-
-struct Hand(Mutex<Timestamp>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
-
-fn instant(text: &str) -> Timestamp {
-    lienthong_domain::scalar::Scalar::parse(text).unwrap()
-}
 
 fn person(n: u64) -> String {
     format!("00109901{n:04}")
