@@ -33,7 +33,7 @@ async fn deliver_everything(stores: &Stores) {
 }
 
 /// A dossier at its second revision with two steps: four contents.
-async fn dossier(stores: &Stores, code: &str) -> Vec<Uuid> {
+pub(super) async fn dossier(stores: &Stores, code: &str) -> Vec<Uuid> {
     let (first, second) = (put(stores, code, None), put(stores, code, Some(1)));
     let steps = steps(stores, code, 0, 2, &format!("key-{code}"));
     let bodies = [first.body.id, second.body.id].into_iter().chain(steps.bodies.iter().map(|body| body.id)).collect();

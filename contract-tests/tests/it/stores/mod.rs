@@ -8,6 +8,7 @@ mod dossier_list;
 mod dossiers;
 mod erasure;
 mod idempotency;
+mod keyring;
 mod keys;
 mod lanes;
 mod leader;

@@ -10,7 +10,7 @@ use lienthong::audit::store::PlacedRecord;
 use lienthong::audit::{Draft, Kind, Outcome, Recorder};
 use lienthong::storage::keys::Keys;
 use lienthong_domain::personal::Personal;
-use lienthong_domain::time::{Clock, SystemClock, Timestamp};
+use lienthong_domain::time::{Clock, SystemClock};
 
 use super::{Hand, Stores, instant, on_both_engines};
 

@@ -1,14 +1,16 @@
 //! The audit log on PostgreSQL. Records become durable with what they record, without a place; the leader gives them their
 //! places in the order in which they became visible. A place, once given, is never given again.
 
+mod closed;
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 
 use super::{
-    Anchor, AnchorKind, AuditStore, ClosedLog, DROPPED_AT_A_TIME, LogReader, PlacedRecord, Publication, SignedHead,
-    UnsignedHead, frontier_of, hash_of, hashes_of,
+    Anchor, AnchorKind, AuditStore, ClosedLog, LogReader, PlacedRecord, Publication, SignedHead, UnsignedHead,
+    frontier_of, hash_of, hashes_of,
 };
 use crate::audit::log::Tile;
 use crate::audit::names;
@@ -16,7 +18,6 @@ use crate::audit::zone::Zone;
 use crate::audit::{Frontier, Hash, SealedRecord, leaf_hash};
 use crate::replicas::Leadership;
 use crate::storage::StoreError;
-use crate::storage::keys::shard_file;
 use crate::storage::postgres::{Batch, Drain, Postgres, Transaction, column};
 
 /// Also those whose head was removed, and those whose records wait for their places. One look for each shard, however many checkpoints it has.
@@ -126,12 +127,7 @@ impl LogReader for PostgresAudit {
     }
 
     async fn dropped(&self, shard: &str) -> Result<Option<(ClosedLog, uuid::Uuid)>, StoreError> {
-        let sql = "SELECT shard, size, root, closed_at, dropped_at, drop_record FROM audit_closed \
-                   WHERE shard = $1 AND dropped_at IS NOT NULL";
-        let found = self.database.query(sql, &[&shard]).await?;
-        let Some(row) = found.first() else { return Ok(None) };
-        let id = uuid::Uuid::from_slice(row.get(5)).map_err(StoreError::failed)?;
-        Ok(Some((closed_log(row)?, id)))
+        closed::dropped(&self.database, shard).await
     }
 
     async fn tile(&self, shard: &str, tile: Tile) -> Result<Vec<Hash>, StoreError> {
@@ -258,46 +254,19 @@ impl AuditStore for PostgresAudit {
     }
 
     async fn closed(&self) -> Result<Vec<ClosedLog>, StoreError> {
-        let sql = "SELECT shard, size, root, closed_at, dropped_at FROM audit_closed ORDER BY shard";
-        self.database.query(sql, &[]).await?.iter().map(closed_log).collect()
+        closed::closed(&self.database).await
     }
 
     async fn close(&self, log: ClosedLog, record: SealedRecord) -> Result<(), StoreError> {
-        let mut connection = self.database.connection().await?;
-        let transaction = Transaction::begin(&mut connection).await?;
-        let sql =
-            "INSERT INTO audit_closed (shard, size, root, closed_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-        let (size, root, at) = (log.size.cast_signed(), log.root.as_slice(), log.closed_at.micros());
-        if transaction.execute(sql, &[&log.shard, &size, &root, &at]).await? == 1 {
-            transaction.audit(record);
-        }
-        transaction.commit().await
+        closed::close(&self.database, log, record).await
     }
 
     async fn begin_to_drop(&self, log: ClosedLog, record: SealedRecord) -> Result<(), StoreError> {
-        let mut connection = self.database.connection().await?;
-        let transaction = Transaction::begin(&mut connection).await?;
-        let sql = "UPDATE audit_closed SET dropped_at = $2, drop_record = $3 WHERE shard = $1 AND dropped_at IS NULL";
-        let (at, id) = (log.dropped_at.map(|at| at.micros()), record.id.as_bytes().as_slice());
-        if transaction.execute(sql, &[&log.shard, &at, &id]).await? == 1 {
-            // The key of its pseudonyms is destroyed, and nobody is to miss it.
-            transaction.execute("DELETE FROM key_check WHERE name = $1", &[&shard_file(&log.shard)]).await?;
-            transaction.audit(record);
-        }
-        transaction.commit().await
+        closed::begin_to_drop(&self.database, log, record).await
     }
 
     async fn drop_records(&self, shard: &str) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM audit_record WHERE shard = $1 AND idx < \
-                   (SELECT min(idx) FROM audit_record WHERE shard = $1) + $2";
-        if self.database.execute(sql, &[&shard, &DROPPED_AT_A_TIME]).await? > 0 {
-            return Ok(true);
-        }
-        let mut removed = 0;
-        for sql in DROPPED_TOO {
-            removed += self.database.execute(sql, &[&shard]).await?;
-        }
-        Ok(removed > 0)
+        closed::drop_records(&self.database, shard).await
     }
 
     async fn forget_checkpoints(&self, shard: &str, sizes: Vec<u64>) -> Result<(), StoreError> {
@@ -372,27 +341,6 @@ impl AuditStore for PostgresAudit {
 
 fn number_of(found: Option<i64>) -> Result<u32, StoreError> {
     found.map_or(Ok(names::FIRST), |number| u32::try_from(number).map_err(StoreError::failed))
-}
-
-/// What goes with the records.
-const DROPPED_TOO: &[&str] = &[
-    "DELETE FROM audit_tile WHERE shard = $1",
-    "DELETE FROM audit_zone WHERE shard = $1",
-    "DELETE FROM audit_head WHERE shard = $1",
-    "DELETE FROM audit_checkpoint WHERE shard = $1 AND size < (SELECT max(size) FROM audit_checkpoint WHERE shard = $1)",
-    "DELETE FROM audit_anchor WHERE shard = $1 AND kind = 'timestamp' AND size < \
-     (SELECT max(size) FROM audit_anchor AS newer WHERE newer.shard = $1 AND newer.kind = 'timestamp' AND newer.name = audit_anchor.name)",
-];
-
-/// Of the columns shard, size, root, closed_at, dropped_at.
-fn closed_log(row: &tokio_postgres::Row) -> Result<ClosedLog, StoreError> {
-    Ok(ClosedLog {
-        shard: row.get(0),
-        size: row.get::<_, i64>(1).cast_unsigned(),
-        root: hash_of(row.get(2))?,
-        closed_at: Timestamp::from_micros(row.get(3)),
-        dropped_at: row.get::<_, Option<i64>>(4).map(Timestamp::from_micros),
-    })
 }
 
 /// Of the columns kind, name, size, at, note, token.
