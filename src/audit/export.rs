@@ -3,11 +3,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::Timestamp;
 
 use super::cms::Roots;
@@ -24,6 +26,8 @@ const PAGE_OF_ANCHORS: usize = 256;
 const AUTHORITIES: &str = "authorities.pem";
 /// Stands in the folder of a log whose records are not kept any more.
 const DROPPED: &str = "dropped.json";
+/// Stands in the folder of a log of which there are the records of some time, and the hashes of all.
+const RANGE: &str = "range.json";
 /// No file of an export is longer: a bundle of 256 entries of 65,535 bytes.
 const MOST_FILE_BYTES: u64 = 256 * (2 + 65_535);
 
@@ -41,11 +45,13 @@ impl Folder {
         self.path.join(shard.rsplit('/').next().unwrap_or(shard))
     }
 
-    /// Writes what was signed of a shard. The folder of the shard must not be there. Returns the number of records.
+    /// Writes what was signed of a shard: of records outside the range, if one is given, their hashes alone. The folder of the shard
+    /// must not be there. Returns the number of records.
     pub async fn write(
         &self,
         log: &dyn LogReader,
         shard: &str,
+        range: Option<&Range<Timestamp>>,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<u64, StoreError> {
         let Some(signed) = log.signed(shard).await? else { return Ok(0) };
@@ -61,6 +67,11 @@ impl Folder {
             write_new(&folder.join("checkpoint"), &signed.note).map_err(|error| explain(&folder, &error))?;
             return Ok(0);
         }
+        if let Some(range) = range {
+            let text = RangeFile { from: range.start.to_text(), until: range.end.to_text() };
+            let text = serde_json::to_vec_pretty(&text).map_err(StoreError::failed)?;
+            write_new(&folder.join(RANGE), &text).map_err(|error| explain(&folder, &error))?;
+        }
         let mut edge = Edge::default();
         progress(0);
         while edge.size() < signed.size {
@@ -73,7 +84,7 @@ impl Folder {
                 )));
             }
             for tile in records.chunks(TILE_HASHES) {
-                write_records(&folder, &mut edge, tile).map_err(|error| explain(&folder, &error))?;
+                write_records(&folder, &mut edge, tile, range).map_err(|error| explain(&folder, &error))?;
             }
             progress(edge.size());
         }
@@ -153,10 +164,16 @@ impl Folder {
 
     fn records_of(&self, shard: &str, tile: Tile) -> Result<Vec<PlacedRecord>, StoreError> {
         let file = self.of(shard).join(tile.entries_path());
-        let Some(bundle) = self.read(&file)? else { return Ok(Vec::new()) };
-        let bundle = entries(&bundle).map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?;
+        let bundle = self.read(&file)?;
         let hashes = self.hashes(shard, tile)?;
         let start = tile.leaves().start;
+        let bundle = match &bundle {
+            Some(bundle) => {
+                entries(bundle).map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?
+            }
+            None if self.of(shard).join(RANGE).exists() => vec![&[][..]; hashes.len()],
+            None => return Ok(Vec::new()),
+        };
         let place = |(index, (bytes, hash)): (u64, (&[u8], &Hash))| PlacedRecord {
             index,
             at: at_of(bytes),
@@ -183,6 +200,13 @@ impl Folder {
     }
 }
 
+/// Of which time an export has the records: from, and before.
+#[derive(serde::Serialize)]
+struct RangeFile {
+    from: String,
+    until: String,
+}
+
 /// What a log was closed with whose records are not kept any more, and the record of another log that says so.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,12 +227,19 @@ fn at_of(record: &[u8]) -> Timestamp {
     Timestamp::from_micros(at.map_or(0, jiff::Timestamp::as_microsecond))
 }
 
-fn write_records(folder: &Path, edge: &mut Edge, records: &[PlacedRecord]) -> io::Result<()> {
-    let number = edge.size() / TILE_HASHES as u64;
-    let bundle = entry_bundle(records.iter().map(|record| record.bytes.as_slice()));
-    let bundle = bundle.ok_or_else(|| io::Error::other("a record has more than 65,535 bytes"))?;
-    let tile = Tile { level: 0, number, width: records.len() };
-    write_new(&folder.join(tile.entries_path()), &bundle)?;
+fn write_records(
+    folder: &Path,
+    edge: &mut Edge,
+    records: &[PlacedRecord],
+    range: Option<&Range<Timestamp>>,
+) -> io::Result<()> {
+    if range.is_none_or(|range| records.iter().any(|record| range.contains(&record.at))) {
+        let number = edge.size() / TILE_HASHES as u64;
+        let bundle = entry_bundle(records.iter().map(|record| record.bytes.as_slice()));
+        let bundle = bundle.ok_or_else(|| io::Error::other("a record has more than 65,535 bytes"))?;
+        let tile = Tile { level: 0, number, width: records.len() };
+        write_new(&folder.join(tile.entries_path()), &bundle)?;
+    }
     let mut full = Vec::new();
     for record in records {
         edge.append(record.leaf_hash, |tile, hashes| full.push((tile, hashes.concat())));
@@ -368,6 +399,10 @@ impl LogReader for Folder {
             Ok(Anchor { kind, name, size, at: Timestamp::from_micros(0), note, token })
         };
         found.into_iter().take(limit).map(read).collect()
+    }
+
+    async fn is_of_a_range(&self, shard: &str) -> Result<bool, StoreError> {
+        Ok(self.of(shard).join(RANGE).exists())
     }
 
     async fn dropped(&self, shard: &str) -> Result<Option<(ClosedLog, uuid::Uuid)>, StoreError> {

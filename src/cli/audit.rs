@@ -1,6 +1,7 @@
 //! `lienthong audit …`: what can be proved of the log, and to whom.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,7 +65,18 @@ pub(super) enum Command {
         yes: bool,
     },
     /// Xuất những gì đã ký ra một thư mục mới / Export what was signed to a new folder
-    Export { folder: PathBuf },
+    ///
+    /// Với --from và --until: chỉ các bản ghi của thời gian ấy, và giá trị băm của mọi bản ghi khác, nên vẫn kiểm được. / With --from and
+    /// --until: only the records of that time, and the hashes of all others, so that it can be verified.
+    Export {
+        folder: PathBuf,
+        /// Từ ngày (giờ Việt Nam) hoặc thời điểm này / From this day (Viet Nam) or time on
+        #[arg(long, value_parser = time)]
+        from: Option<Timestamp>,
+        /// Trước ngày hoặc thời điểm này / Before this day or time
+        #[arg(long, value_parser = time)]
+        until: Option<Timestamp>,
+    },
     /// Viết chứng cứ của một bản ghi vào tệp / Write the proof of one record to a file
     Prove {
         /// Mã bản ghi / The record's id
@@ -113,9 +125,14 @@ pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command:
                 }
             }
         }
-        Command::Export { folder } => {
+        Command::Export { folder, from, until } => {
             let loaded = load()?;
-            export(&stores(&loaded).await?, &configured_authorities(&loaded)?, folder).await
+            let range = (from.is_some() || until.is_some()).then(|| {
+                // Far before the first log, and after the last.
+                let (first, last) = (Timestamp::from_micros(0), Timestamp::from_micros(250_000_000_000_000_000));
+                from.unwrap_or(first)..until.unwrap_or(last)
+            });
+            export(&stores(&loaded).await?, &configured_authorities(&loaded)?, folder, range).await
         }
         Command::Continue { by, yes } => go_on(&stores(&load()?).await?, by.trim(), *yes).await,
         Command::Prove { id, file } => prove(&stores(&load()?).await?, *id, file.as_deref()).await,
@@ -289,6 +306,9 @@ fn print(verdict: &Verdict) {
         println!("  hết hạn lưu, đã bỏ / dropped after retention  {size}  ({record})");
     }
     println!("  bản ghi đã đọc / records read          {}", grouped(*records));
+    if verdict.by_hash > 0 {
+        println!("  chỉ có giá trị băm / by hash alone     {}", grouped(verdict.by_hash));
+    }
     println!("  đã ký và đúng / signed, and as signed  {}", grouped(*proved));
     println!("  đỉnh đã ký / checkpoints               {}", grouped(*checkpoints));
     let seen = [
@@ -312,14 +332,38 @@ fn print(verdict: &Verdict) {
     }
 }
 
-async fn export(stores: &Stores, authorities: &Roots, path: &Path) -> Result<(), Failure> {
+/// A day, from its midnight in Viet Nam on, or a time with its offset.
+fn time(text: &str) -> Result<Timestamp, String> {
+    let at = match text.parse::<jiff::civil::Date>() {
+        Ok(date) if text.len() == 10 => jiff::tz::Offset::constant(7).to_timestamp(date.at(0, 0, 0, 0)).ok(),
+        _ => text.parse::<jiff::Timestamp>().ok(),
+    };
+    let at = at.map(|at| Timestamp::from_micros(at.as_microsecond()));
+    at.ok_or_else(|| {
+        "cần ngày như 2026-10-01 hoặc thời điểm như 2026-10-01T08:00:00+07:00 / a day or a time is needed".into()
+    })
+}
+
+async fn export(
+    stores: &Stores,
+    authorities: &Roots,
+    path: &Path,
+    range: Option<Range<Timestamp>>,
+) -> Result<(), Failure> {
     let folder = Folder::new(path);
     let mut line = Line::new("bản ghi / records");
     let keys = own_keys(stores).await?;
     folder.write_keys(&keys, authorities)?;
-    for shard in stores.audit.shards().await? {
-        let records =
-            folder.write(&*stores.audit, &shard, &mut |records| show(&mut line, "xuất / exporting", records)).await;
+    let is_meant = |shard: &String| {
+        range.as_ref().is_none_or(|range| {
+            let (begins, ends) = (names::begins(shard), names::ends(shard));
+            begins.is_none_or(|begins| begins < range.end) && ends.is_none_or(|ends| ends > range.start)
+        })
+    };
+    for shard in stores.audit.shards().await?.into_iter().filter(is_meant) {
+        let records = folder
+            .write(&*stores.audit, &shard, range.as_ref(), &mut |records| show(&mut line, "xuất / exporting", records))
+            .await;
         line.end();
         println!("{shard}: {} bản ghi / records", grouped(records?));
     }

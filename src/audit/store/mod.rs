@@ -148,6 +148,11 @@ pub trait LogReader: Send + Sync {
     /// What others have said of heads of this size and more, up to `limit`, in the order of their sizes.
     async fn anchors(&self, shard: &str, from: u64, limit: usize) -> Result<Vec<Anchor>, StoreError>;
 
+    /// Whether some records are here by their hashes alone: of an export of a range. Such a record has no bytes.
+    async fn is_of_a_range(&self, _shard: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// The log, if its records are not kept any more, and the id of the record that says so.
     async fn dropped(&self, _shard: &str) -> Result<Option<(ClosedLog, uuid::Uuid)>, StoreError> {
         Ok(None)

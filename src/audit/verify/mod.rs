@@ -36,6 +36,8 @@ pub struct Verdict {
     pub records: u64,
     /// So many from the first on are those that were signed.
     pub proved: u64,
+    /// So many of those that were read are here by their hashes alone: of an export of a range.
+    pub by_hash: u64,
     /// Checkpoints of the log that fit.
     pub checkpoints: u64,
     /// Sizes of checkpoints that others have kept, and that fit.
@@ -110,6 +112,7 @@ pub async fn verify(
     }
     // A running gateway goes on meanwhile. What it had signed and placed before the records are read must be there.
     let (signed, mut head) = (log.signed(shard).await?, log.head(shard).await?);
+    check.is_of_a_range = log.is_of_a_range(shard).await?;
     (check, known) = read_to_the_end(log, check, known, progress).await?;
     let size = check.edge.size();
     if check.verdict.wrong.is_none() {
@@ -192,6 +195,8 @@ async fn read_to_the_end(
 /// A tree as it is rebuilt.
 struct Check {
     edge: Edge,
+    /// Records may be here by their hashes alone.
+    is_of_a_range: bool,
     /// The tree of the stored hashes, from the first record on whose hash is another one.
     by_stored_hashes: Option<Edge>,
     first_other: Option<u64>,
@@ -204,6 +209,7 @@ impl Check {
     fn new(shard: &str) -> Self {
         Self {
             edge: Edge::default(),
+            is_of_a_range: false,
             by_stored_hashes: None,
             first_other: None,
             full: Vec::new(),
@@ -222,7 +228,8 @@ impl Check {
             self.verdict.wrong = Some(self.perhaps_before(Wrong::exactly(index, "it is missing")));
             return;
         }
-        let hash = leaf_hash(&record.bytes);
+        self.verdict.by_hash += u64::from(self.is_by_hash(record));
+        let hash = self.hash_of(record);
         if hash != record.leaf_hash && self.first_other.is_none() {
             self.first_other = Some(index);
             self.by_stored_hashes = Some(self.edge.clone());
@@ -237,6 +244,14 @@ impl Check {
             }
         });
         self.meet(known);
+    }
+
+    fn is_by_hash(&self, record: &PlacedRecord) -> bool {
+        self.is_of_a_range && record.bytes.is_empty()
+    }
+
+    fn hash_of(&self, record: &PlacedRecord) -> Hash {
+        if self.is_by_hash(record) { record.leaf_hash } else { leaf_hash(&record.bytes) }
     }
 
     /// Compares the tree with what is known of it at its size.
@@ -380,7 +395,7 @@ impl Check {
             let mut root = None;
             records
                 .iter()
-                .for_each(|record| edge.append(leaf_hash(&record.bytes), |_, hashes| root = root.or(fold(hashes))));
+                .for_each(|record| edge.append(self.hash_of(record), |_, hashes| root = root.or(fold(hashes))));
             let above = Tile { level: 1, number: number / TILE_HASHES as u64, width: TILE_HASHES };
             let at = usize::try_from(number % TILE_HASHES as u64).unwrap_or(usize::MAX);
             let stored = log.tile(&self.verdict.shard, above).await?;

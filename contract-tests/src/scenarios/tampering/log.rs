@@ -132,7 +132,7 @@ impl Original {
         let key = insider.publisher.signer.verifiers(&shard)?.remove(0);
         let export = Folder::new(&exported);
         export.write_keys(std::slice::from_ref(&key), &Roots::default())?;
-        export.write(&*insider.store, &shard, &mut |_| {}).await?;
+        export.write(&*insider.store, &shard, None, &mut |_| {}).await?;
         Ok(Self {
             key,
             newest: Note::parse(&note)?,

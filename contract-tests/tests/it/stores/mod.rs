@@ -7,6 +7,7 @@ mod checkpoints;
 mod dossier_list;
 mod dossiers;
 mod erasure;
+mod export;
 mod idempotency;
 mod keyring;
 mod keys;

@@ -133,7 +133,7 @@ async fn a_log_that_is_over_is_closed_and_dropped_on_record_when_its_time_has_co
     let outside = tempfile::tempdir().unwrap();
     let folder = Folder::new(&outside.path().join("export"));
     for shard in stores.audit.shards().await.unwrap() {
-        folder.write(&*stores.audit, &shard, &mut |_| {}).await.unwrap();
+        folder.write(&*stores.audit, &shard, None, &mut |_| {}).await.unwrap();
     }
     let exported = setting.verify(&folder).await;
     assert!(exported[0].dropped.is_some());

@@ -24,7 +24,7 @@ fn person(n: u64) -> String {
 }
 
 /// Records of some clients about some dossiers and people, a minute apart, not quite in the order of their times.
-async fn fill(stores: &Stores) -> Recorder {
+pub(super) async fn fill(stores: &Stores) -> Recorder {
     let keys = Arc::new(Keys::open(&stores.folder.path().join("keys"), true, &[]).unwrap());
     for half_year in ["2026h2", "2027h1"] {
         keys.make(&keys.names(half_year)).unwrap();
