@@ -249,21 +249,29 @@ fn write_records(
 
 /// What others have said of the heads: each as it was said, beside the signed note that it is about.
 async fn write_anchors(folder: &Path, log: &dyn LogReader, shard: &str, to: u64) -> Result<(), StoreError> {
-    let (mut from, mut last) = (0, None);
+    let mut from = 0;
+    // Those of this size: they come again with the next page.
+    let mut written = Vec::new();
     loop {
         let page = log.anchors(shard, from, PAGE_OF_ANCHORS).await?;
         let is_last = page.len() < PAGE_OF_ANCHORS;
         for anchor in page {
             let Anchor { kind, name, size, .. } = &anchor;
-            let key = (*size, *kind, name.clone());
-            if *size > to || last.as_ref().is_some_and(|last| *last >= key) {
+            if *size > to {
+                return Ok(());
+            }
+            if *size > from {
+                (from, written) = (*size, Vec::new());
+            }
+            let key = (*kind, name.clone());
+            if written.contains(&key) {
                 continue;
             }
             let file = folder.join("anchors").join(format!("{size:020}.{}.{name}", kind.as_str()));
             let token = file.with_added_extension(extension(*kind));
             write_new(&file, &anchor.note).map_err(|error| explain(&file, &error))?;
             write_new(&token, &anchor.token).map_err(|error| explain(&token, &error))?;
-            (from, last) = (*size, Some(key));
+            written.push(key);
         }
         if is_last {
             return Ok(());

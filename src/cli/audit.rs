@@ -112,7 +112,7 @@ pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command:
                     if trust.authorities.is_none() {
                         trust.authorities = folder.authorities().map_err(unreadable)?;
                     }
-                    verify(&folder, trust, own).await
+                    verify(&folder, trust, own, authorities.is_empty()).await
                 }
                 None => {
                     let loaded = load()?;
@@ -121,7 +121,7 @@ pub(super) async fn run(load: impl FnOnce() -> Result<Loaded, Failure>, command:
                     }
                     let stores = stores(&loaded).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
                     let own = own_keys(&stores).await.map_err(|error| Failure::Unreadable(format!("{error:#}")))?;
-                    verify(&*stores.audit, trust, own).await
+                    verify(&*stores.audit, trust, own, authorities.is_empty()).await
                 }
             }
         }
@@ -199,7 +199,12 @@ fn read_checkpoints(files: &[PathBuf]) -> Result<Vec<Note>, Failure> {
     files.iter().map(read).collect()
 }
 
-async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) -> Result<(), Failure> {
+async fn verify(
+    log: &dyn LogReader,
+    mut trust: Trust,
+    own: Vec<VerifierKey>,
+    has_own_authorities: bool,
+) -> Result<(), Failure> {
     let is_own_word = trust.keys.is_empty();
     if is_own_word {
         trust.keys = own;
@@ -255,6 +260,12 @@ async fn verify(log: &dyn LogReader, mut trust: Trust, own: Vec<VerifierKey>) ->
         println!(
             "\nKhóa là khóa đi kèm nhật ký (--key không có): hãy so với khóa mà tỉnh đã công bố.\n\
              The keys are those that came with the log: compare them with those that the province has published."
+        );
+    }
+    if has_own_authorities && verdicts.iter().any(|verdict| verdict.stamped.is_some() || verdict.signed.is_some()) {
+        println!(
+            "\nChứng thư gốc của các dấu thời gian và chữ ký cơ quan là chứng thư đi kèm (--authority không có).\n\
+             The root certificates for time stamps and the agency's signature are those that came with the log."
         );
     }
     unsigned.iter().for_each(|text| println!("\n{text}"));
@@ -352,8 +363,6 @@ async fn export(
 ) -> Result<(), Failure> {
     let folder = Folder::new(path);
     let mut line = Line::new("bản ghi / records");
-    let keys = own_keys(stores).await?;
-    folder.write_keys(&keys, authorities)?;
     let is_meant = |shard: &String| {
         range.as_ref().is_none_or(|range| {
             let (begins, ends) = (names::begins(shard), names::ends(shard));
@@ -367,6 +376,8 @@ async fn export(
         line.end();
         println!("{shard}: {} bản ghi / records", grouped(records?));
     }
+    // Last: a key may have been changed meanwhile.
+    folder.write_keys(&own_keys(stores).await?, authorities)?;
     println!("{}: xem / see README.txt", path.display());
     Ok(())
 }

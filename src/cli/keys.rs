@@ -99,18 +99,20 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
                 return Ok(());
             }
             let mut line = Line::new("nội dung / contents");
-            let mut show = |done| {
+            let mut done = 0;
+            let mut show = |more| {
+                done += more;
                 line.show("bọc lại / wrapping anew", done, |rate| {
                     format!("{}  {}/s", grouped(done), grouped(rate as u64))
-                })
+                });
             };
             let retired = keyring.retire(*key, by, &mut show).await;
             line.end();
             retired?;
             println!("{key}: đã hủy ở đây / destroyed here");
             println!(
-                "Hãy xóa {} ở các bản sao khác và trong mọi bản sao lưu của khóa. / Remove it from the other replicas, and from every \
-                 backup of the keys.",
+                "Các bản sao khác đang chạy tự hủy trong hai giờ. Hãy xóa {} trong mọi bản sao lưu của khóa. / Other running replicas destroy theirs \
+                 within two hours. Remove it from every backup of the keys.",
                 key.file()
             );
             Ok(())
@@ -135,6 +137,9 @@ async fn list(keyring: &Keyring) -> Result<(), Failure> {
             Standing::Made => "chưa dùng / not in use",
             Standing::InUse => "đang dùng / in use",
             Standing::Retired => "đã hủy / retired",
+            Standing::RetiredAndHere => {
+                "đã thôi dùng, tệp vẫn còn: chạy retire lần nữa / retired, its file is here still: run retire again"
+            }
         };
         println!("{:<12}  {what}  {standing}", name.to_string());
     }

@@ -133,6 +133,10 @@ pub fn run() -> ExitCode {
             eprintln!("lienthong: {why}");
             ExitCode::from(2)
         }
+        Err(Failure::WrongPin(why)) => {
+            eprintln!("lienthong: {why}");
+            ExitCode::from(crate::audit::anchors::token::WRONG_PIN)
+        }
         Err(Failure::Other(error)) => {
             eprintln!("lienthong: {error:#}");
             ExitCode::FAILURE
@@ -147,6 +151,8 @@ enum Failure {
     NotVerified(String),
     /// What was to be verified cannot be read.
     Unreadable(String),
+    /// A device does not take the PIN that it was given.
+    WrongPin(String),
     Other(anyhow::Error),
 }
 
@@ -159,9 +165,15 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// In a process of its own: what a maker's driver does to it, it does to nobody else.
 fn sign_with_token() -> Result<(), Failure> {
     use std::io::{Read, Write};
+
+    use crate::audit::anchors::token;
     let mut told = zeroize::Zeroizing::new(Vec::new());
     std::io::stdin().take(1 << 20).read_to_end(&mut told)?;
-    Ok(std::io::stdout().write_all(&crate::audit::anchors::token::sign(&told)?)?)
+    match token::sign(&told) {
+        Ok(signature) => Ok(std::io::stdout().write_all(&signature)?),
+        Err(error) if error.is::<token::WrongPin>() => Err(Failure::WrongPin(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Beyond half, the simulated portal would be no portal.

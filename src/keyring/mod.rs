@@ -18,6 +18,8 @@ use store::KeyStore;
 
 /// Bodies that are wrapped anew at a time.
 const AT_A_TIME: usize = 500;
+/// Whoever retires a key has so long to wrap anew what came under it meanwhile.
+const WAIT_MS: i64 = 600_000;
 
 /// Changes keys.
 pub struct Keyring {
@@ -58,6 +60,8 @@ pub enum Standing {
     Made,
     InUse,
     Retired,
+    /// Its file is here still: the last step was not done.
+    RetiredAndHere,
 }
 
 impl Keyring {
@@ -66,11 +70,13 @@ impl Keyring {
         let generations = self.database.generations().await?;
         let used: Vec<KeyName> = Purpose::ALL.into_iter().flat_map(|purpose| in_use(&generations, purpose)).collect();
         let known = generations.iter().map(|generation| generation.key);
-        let mut all: Vec<KeyName> = self.keys.files()?.into_iter().chain(known).chain(used.iter().copied()).collect();
+        let files = self.keys.files()?;
+        let mut all: Vec<KeyName> = files.iter().copied().chain(known).chain(used.iter().copied()).collect();
         all.sort();
         all.dedup();
         let standing = |name: KeyName| match (used.contains(&name), generations.iter().any(|known| known.key == name)) {
             (true, _) => Standing::InUse,
+            (false, true) if files.contains(&name) => Standing::RetiredAndHere,
             (false, true) => Standing::Retired,
             (false, false) => Standing::Made,
         };
@@ -83,7 +89,11 @@ impl Keyring {
         let newest = all.iter().filter(|(name, _)| name.purpose == purpose).map(|(name, _)| name.number).max();
         let name = KeyName { purpose, number: newest.unwrap_or(0) + 1 };
         self.keys.make([&name.file()])?;
-        self.database.check_keys(&self.keys, &[name.file()]).await?;
+        if let Err(error) = self.database.check_keys(&self.keys, &[name.file()]).await {
+            // Somebody has made one of this name elsewhere at the same time: that is the one to be copied.
+            self.keys.destroy(name)?;
+            return Err(error);
+        }
         Ok(name)
     }
 
@@ -92,21 +102,21 @@ impl Keyring {
         match self.all().await?.into_iter().find(|(known, _)| *known == name) {
             None => return Err(Refused::NotHere(name)),
             Some((_, Standing::InUse)) => return Err(Refused::InUse(name)),
-            Some((_, Standing::Retired)) => return Err(Refused::Retired(name)),
+            Some((_, Standing::Retired | Standing::RetiredAndHere)) => return Err(Refused::Retired(name)),
             Some((_, Standing::Made)) => {}
         }
         self.database.check_keys(&self.keys, &[name.file()]).await?;
-        let lacking = self.store.replicas().await?.into_iter().find(|replica| !replica.has(name));
-        if let Some(replica) = lacking {
-            return Err(Refused::Lacking(name, replica.id));
-        }
         let public = (name.purpose == Purpose::Log).then(|| self.keys.public(name)).transpose()?;
         let generation = Generation { key: name, used_from: self.clock.now(), retired_at: None, public };
         let record = self.record("key.use", &generation, officer)?;
-        Ok(self.store.take_into_use(generation, record).await?)
+        match self.store.take_into_use(generation, record).await? {
+            Some(replica) => Err(Refused::Lacking(name, replica.id)),
+            None => Ok(()),
+        }
     }
 
-    /// Destroys a key that is no longer needed. What it wrapped is wrapped anew first; `progress` is told of how many.
+    /// Destroys a key that is no longer needed. What it wrapped is wrapped anew first; `progress` is told of how
+    /// many more.
     pub async fn retire(
         &self,
         name: KeyName,
@@ -116,7 +126,13 @@ impl Keyring {
         let generations = self.database.generations().await?;
         let used = in_use(&generations, name.purpose);
         if !used.contains(&name) {
-            return Err(Refused::NotInUse(name));
+            let is_retired = generations.iter().any(|generation| generation.key == name);
+            if !is_retired || !self.keys.files()?.contains(&name) {
+                return Err(Refused::NotInUse(name));
+            }
+            // It was interrupted after that was recorded.
+            self.keys.take_up(&generations)?;
+            return self.destroy(name, progress).await;
         }
         if used.last() == Some(&name) {
             return Err(Refused::Needed(name));
@@ -134,16 +150,64 @@ impl Keyring {
         self.store.retire(generation, record).await?;
         // In this order: without the row nobody would know that it is gone on purpose.
         self.keys.take_up(&self.database.generations().await?)?;
+        self.destroy(name, progress).await
+    }
+
+    async fn destroy(&self, name: KeyName, progress: &mut (dyn FnMut(u64) + Send)) -> Result<(), Refused> {
+        if name.purpose == Purpose::Contents {
+            // What came under it while its end was being decided. Nothing comes under it any more: the database refuses it.
+            self.store.settle().await?;
+            self.wrap_token_keys().await?;
+            self.wrap_bodies(name, progress).await?;
+            self.store.scrub().await?;
+        }
         Ok(self.keys.destroy(name)?)
     }
 
-    /// Nothing is left under this key when this returns, and nothing can come under it any more.
+    /// Destroys the files of keys that were retired on another replica, unless something is left under them.
+    pub async fn destroy_retired(&self) -> Result<(), StoreError> {
+        let generations = self.database.generations().await?;
+        for name in self.keys.files()? {
+            let retired = generations.iter().find(|known| known.key == name).and_then(|known| known.retired_at);
+            if retired.is_none_or(|at| self.clock.now().millis_since(at) < WAIT_MS) {
+                continue;
+            }
+            if name.purpose == Purpose::Contents && self.has_bodies(name).await? {
+                tracing::error!(%name, "a key was retired, and contents are left under it: run `lienthong keys retire` once more");
+                continue;
+            }
+            tracing::info!(%name, "a key that was retired is destroyed here too");
+            self.keys.destroy(name)?;
+        }
+        Ok(())
+    }
+
+    /// Looks through all of them.
+    async fn has_bodies(&self, name: KeyName) -> Result<bool, StoreError> {
+        let mut after = Uuid::nil();
+        loop {
+            let page = self.store.bodies(after, AT_A_TIME).await?;
+            let Some(last) = page.last().map(|body| body.id) else { return Ok(false) };
+            if page.iter().any(|body| body.key == i64::from(name.number)) {
+                return Ok(true);
+            }
+            after = last;
+        }
+    }
+
+    /// What is under this key is wrapped anew; every replica wraps what is new under another one.
     async fn wrap_anew(&self, name: KeyName, progress: &mut (dyn FnMut(u64) + Send)) -> Result<(), Refused> {
         let (newest, _) = self.keys.wrapping()?;
         let is_behind = |replica: &store::ReplicaKeys| replica.contents_key.is_none_or(|used| used < newest);
         if let Some(behind) = self.store.replicas().await?.into_iter().find(is_behind) {
             return Err(Refused::Behind(behind.id));
         }
+        self.wrap_token_keys().await?;
+        self.wrap_bodies(name, progress).await
+    }
+
+    /// Those that sign tokens: they are few, and are wrapped anew whatever they are under.
+    async fn wrap_token_keys(&self) -> Result<(), Refused> {
         for key in self.store.token_keys().await? {
             let context = format!("token-key:{}", key.name);
             match self.bodies.wrap_anew(context.as_bytes(), &key.wrapped)? {
@@ -151,26 +215,34 @@ impl Keyring {
                 None => return Err(Refused::Unreadable(1)),
             }
         }
-        let (mut after, mut done, mut unreadable) = (Uuid::nil(), 0, 0);
+        Ok(())
+    }
+
+    async fn wrap_bodies(&self, name: KeyName, progress: &mut (dyn FnMut(u64) + Send)) -> Result<(), Refused> {
+        let (mut after, mut unreadable) = (Uuid::nil(), 0);
         loop {
-            let page = self.store.wrapped_by(i64::from(name.number), after, AT_A_TIME).await?;
+            // Another key may have been taken into use meanwhile.
+            self.keys.take_up(&self.database.generations().await?)?;
+            let page = self.store.bodies(after, AT_A_TIME).await?;
             let Some(last) = page.last().map(|body| body.id) else { break };
             let mut wrapped = Vec::with_capacity(page.len());
-            for body in page {
+            for body in page.into_iter().filter(|body| body.key == i64::from(name.number)) {
                 match self.bodies.wrap_anew(body.id.as_bytes(), &body.wrapped)? {
                     Some((key_id, key)) => wrapped.push((body, key_id, key)),
                     None => unreadable += 1,
                 }
             }
-            done += wrapped.len() as u64;
-            self.store.wrap(wrapped).await?;
-            progress(done);
+            if !wrapped.is_empty() {
+                let more = wrapped.len() as u64;
+                self.store.wrap(wrapped).await?;
+                progress(more);
+            }
             after = last;
         }
         if unreadable > 0 {
             return Err(Refused::Unreadable(unreadable));
         }
-        Ok(self.store.scrub().await?)
+        Ok(())
     }
 
     fn record(

@@ -255,7 +255,9 @@ pub(super) async fn keep_house(lasting: Arc<Lasting>, member: Arc<Member>, mut s
             House { stores, clock, exposure, member, next_due: None, keys_made: Instant::now(), told: None };
         loop {
             let started = Instant::now();
-            house.take_up_keys().await;
+            if !house.take_up_keys().await {
+                return;
+            }
             house.measure_exposure().await;
             house.count().await;
             house.make_keys().await;
@@ -283,22 +285,30 @@ struct House {
 
 impl House {
     /// Keys may have been made, taken into use or retired by an operator, anywhere.
-    async fn take_up_keys(&mut self) {
-        let taken_up = self.stores.take_up_keys().await;
-        gauge!(KEYS_MISSING.name).set(u8::from(matches!(taken_up, Err(StoreError::Failed(_)))));
+    /// `false` if one is missing without which this replica must not go on.
+    async fn take_up_keys(&mut self) -> bool {
+        let taken_up = match self.stores.take_up_keys().await {
+            Ok(taken_up) => taken_up,
+            Err(error) => {
+                tracing::warn!(%error, "which keys are in use could not be looked up");
+                return true;
+            }
+        };
+        gauge!(KEYS_MISSING.name).set(u8::from(taken_up.is_err()));
         let told = match taken_up {
             Ok((keys, contents_key)) => ReplicaKeys { id: self.member.id(), keys, contents_key },
-            Err(error) => return tracing::error!(%error, "a key that is in use cannot be used here"),
+            Err(missing) => {
+                tracing::error!(missing, "a key that is in use is not here: this replica ends");
+                return false;
+            }
         };
-        if let Err(error) = self.stores.destroy_old_keys().await {
-            tracing::error!(%error, "the key of a log that is not kept any more could not be destroyed");
-        }
         if self.told.as_ref() != Some(&told) {
             match self.stores.keyring(&self.clock).store.tell(told.clone()).await {
                 Ok(()) => self.told = Some(told),
                 Err(error) => tracing::warn!(%error, "others could not be told which keys are here"),
             }
         }
+        true
     }
 
     async fn measure_exposure(&self) {
@@ -333,6 +343,9 @@ impl House {
             return;
         }
         self.keys_made = Instant::now();
+        if let Err(error) = self.stores.destroy_old_keys(&self.clock).await {
+            tracing::error!(%error, "a key that is not needed any more could not be destroyed");
+        }
         let [_, next] = self.stores.recorder.half_years();
         if let Err(error) = self.stores.check_keys(&next).await {
             tracing::error!(%error, "a key that will be needed from the next half-year on");

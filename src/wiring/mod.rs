@@ -74,6 +74,8 @@ impl Gateway {
         };
         // Asked again: a copy begins only where nobody has joined, and this one has joined now.
         refuse_part_of_a_copy(&stores.database).await?;
+        // The same of keys: none is taken into use that a replica does not have, once it has joined.
+        stores.take_up_keys().await?.map_err(anyhow::Error::msg)?;
         // Before anyone is asked for a token: there must be a key to sign it with.
         let rotate = rotate(settings, &stores, &clock);
         while rotate.turn().await? {}

@@ -26,7 +26,7 @@ use crate::storage::backlog::Backlog;
 use crate::storage::bodies::Bodies;
 use crate::storage::copy;
 use crate::storage::disk::DiskWatch;
-use crate::storage::generations::KeyName;
+use crate::storage::generations::{KeyName, Purpose, in_use};
 use crate::storage::keys::{Keys, check_value};
 use crate::storage::migrations::{MIGRATIONS, Migration};
 use crate::storage::postgres::{self, Postgres};
@@ -121,26 +121,37 @@ impl Stores {
         }
     }
 
-    /// Destroys the keys of pseudonyms of logs whose records are not kept any more.
-    pub(super) async fn destroy_old_keys(&self) -> Result<(), StoreError> {
+    /// Destroys what other replicas have destroyed: keys that were retired, and those of the pseudonyms of logs whose records are
+    /// not kept any more.
+    pub(super) async fn destroy_old_keys(&self, clock: &Arc<dyn Clock>) -> Result<(), StoreError> {
+        self.keyring(clock).destroy_retired().await?;
         for log in self.audit.closed().await?.iter().filter(|log| log.dropped_at.is_some()) {
             self.keys.destroy_shard(&log.shard)?;
         }
         Ok(())
     }
 
-    /// Goes on with the keys that are in use now; returns which of them are here, and the number of the one that wraps contents.
-    pub(super) async fn take_up_keys(&self) -> Result<(String, Option<i64>), StoreError> {
-        let taken_up = self.keys.take_up(&self.database.generations().await?);
+    /// Goes on with the keys that are in use now; returns which of them are here, and the number of the one
+    /// that wraps contents; or which one is missing, without which this replica must not go on.
+    pub(super) async fn take_up_keys(&self) -> Result<Result<(String, Option<i64>), String>, StoreError> {
+        let generations = self.database.generations().await?;
         let known = self.database.key_values().await?;
         let is_right = |name: &KeyName| {
             let known = known.get(&name.file());
             known.is_some_and(|known| check_value(self.keys.folder(), &name.file()).is_ok_and(|value| value == **known))
         };
-        let here: Vec<String> =
-            self.keys.files()?.iter().filter(|name| is_right(name)).map(KeyName::to_string).collect();
-        taken_up?;
-        Ok((here.join(" "), Some(self.keys.wrapping()?.0)))
+        let here: Vec<KeyName> = self.keys.files()?.into_iter().filter(is_right).collect();
+        for purpose in Purpose::ALL {
+            if let Some(missing) = in_use(&generations, purpose).into_iter().find(|name| !here.contains(name)) {
+                let folder = self.keys.folder().display();
+                return Ok(Err(format!(
+                    "{missing} is in use, and in {folder} it is not, or it is another one: copy it from a replica that works"
+                )));
+            }
+        }
+        self.keys.take_up(&generations)?;
+        let here: Vec<String> = here.iter().map(KeyName::to_string).collect();
+        Ok(Ok((here.join(" "), Some(self.keys.wrapping()?.0))))
     }
 
     /// Lets logs go on under another name.
@@ -186,7 +197,10 @@ impl Stores {
     pub(super) async fn check_keys(&self, half_year: &str) -> Result<(), StoreError> {
         let names = self.keys.names(half_year);
         let known = self.database.known_keys().await?;
-        self.keys.make(names.iter().filter(|name| !known.contains(name)))?;
+        // One that was taken into use or retired is never made anew: here it would be another one.
+        let generations = self.database.generations().await?;
+        let was_used = |name: &str| generations.iter().any(|generation| generation.key.file() == name);
+        self.keys.make(names.iter().filter(|name| !known.contains(name) && !was_used(name)))?;
         self.database.check_keys(&self.keys, &names).await
     }
 }

@@ -30,7 +30,14 @@ async fn run(world: &World, arguments: &[&str], code: i32) -> String {
 
 /// Until an operator's command succeeds: replicas notice what has changed within seconds.
 async fn in_the_end(world: &World, arguments: &[&str]) {
-    eventually(&format!("{arguments:?}"), async || world.cli(arguments).await.status.success()).await;
+    let mut said = String::new();
+    eventually(&format!("{arguments:?}"), async || {
+        let output = world.cli(arguments).await;
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+        println!("{said}");
+        output.status.success()
+    })
+    .await;
 }
 
 /// How many keys have signed the newest head.

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use lienthong_adapter_kit::secret::Secret;
 use lienthong_domain::time::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::token::{Order, TokenKey};
+use super::token::{Order, TokenKey, WRONG_PIN};
 use super::{Means, Standing, own_note};
 use crate::audit::cms::{Certificate, Malformed, NotSigned, Roots, SignedData, ToSign};
 use crate::audit::store::{Anchor, AnchorKind, SignedHead};
@@ -46,6 +47,8 @@ pub struct AgencySignature {
     terms: SignatureTerms,
     standing: Standing,
     failed: Mutex<Option<Instant>>,
+    /// The PIN is not the right one: tried a few times more it would lock the device.
+    is_locked_out: AtomicBool,
 }
 
 /// Why a head was not signed.
@@ -55,6 +58,8 @@ enum Missed {
     Stalled,
     #[error("the device does not sign: {0}")]
     Refused(String),
+    #[error("the PIN is wrong, and is not tried again before the next start: that would lock the device")]
+    LockedOut,
     #[error("the certificate cannot be used: {0}")]
     Certificate(#[from] Malformed),
     #[error("what it has signed is not accepted: {0}")]
@@ -68,7 +73,7 @@ impl Missed {
     fn word(&self) -> &'static str {
         match self {
             Self::Stalled => "no_answer",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::LockedOut => "refused",
             Self::Certificate(_) | Self::Bad(_) => "bad_signature",
             Self::Store(_) => "storage",
         }
@@ -78,7 +83,7 @@ impl Missed {
 impl AgencySignature {
     pub fn new(means: Means, program: PathBuf, terms: SignatureTerms) -> Self {
         let standing = Standing::new("signature", NAME, ["audit.signature_away", "audit.signature_back"]);
-        Self { means, program, terms, standing, failed: Mutex::default() }
+        Self { means, program, terms, standing, failed: Mutex::default(), is_locked_out: AtomicBool::new(false) }
     }
 
     /// Signs the last head of the day before, of each log that has grown since the one that was signed last.
@@ -87,7 +92,10 @@ impl AgencySignature {
             return Ok(());
         }
         let mut result: Result<bool, Missed> = Ok(false);
-        for shard in self.means.shards() {
+        if self.is_locked_out.load(Ordering::Relaxed) {
+            result = Err(Missed::LockedOut);
+        }
+        for shard in self.means.shards().into_iter().filter(|_| !self.is_locked_out.load(Ordering::Relaxed)) {
             let signed = self.close_day(&shard).await;
             result = result.and_then(|before| Ok(signed? || before));
         }
@@ -129,8 +137,15 @@ impl AgencySignature {
 
     async fn ask(&self, order: &Order) -> Result<Vec<u8>, Missed> {
         let refused = |error: &dyn std::fmt::Display| Missed::Refused(error.to_string());
-        let mut child = tokio::process::Command::new(&self.program)
+        let mut command = tokio::process::Command::new(&self.program);
+        // Settings, and secrets among them, are nothing for the maker's driver.
+        let settings = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LIENTHONG_"));
+        for (name, _) in settings {
+            command.env_remove(name);
+        }
+        let mut child = command
             .arg("sign-with-token")
+            .env_remove("CREDENTIALS_DIRECTORY")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -146,8 +161,13 @@ impl AgencySignature {
             stdin.write_all(&said).await?;
             drop(stdin);
             let (mut signature, mut words) = (Vec::new(), Vec::new());
-            let mut most = (stdout.take(super::MOST_BYTES as u64), stderr.take(4096));
-            tokio::try_join!(most.0.read_to_end(&mut signature), most.1.read_to_end(&mut words))?;
+            let (mut stdout, mut stderr) = (stdout.take(super::MOST_BYTES as u64), stderr.take(4096));
+            let said = async {
+                stderr.read_to_end(&mut words).await?;
+                // A driver may say more than anybody reads.
+                tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await
+            };
+            tokio::try_join!(stdout.read_to_end(&mut signature), said)?;
             Ok::<_, std::io::Error>((child.wait().await?, signature, words))
         };
         let done = tokio::time::timeout(TIMEOUT, talk).await.map_err(|_| Missed::Stalled)?;
@@ -155,6 +175,9 @@ impl AgencySignature {
         match status.success() {
             true => Ok(signature),
             false => {
+                if status.code() == Some(WRONG_PIN.into()) {
+                    self.is_locked_out.store(true, Ordering::Relaxed);
+                }
                 let words = String::from_utf8_lossy(&words);
                 Err(Missed::Refused(format!("{status}: {}", words.trim())))
             }

@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::UserType;
@@ -21,6 +22,14 @@ use crate::audit::cms::KeyKind;
 /// DigestInfo of SHA-256 (RFC 8017 §9.2), before the digest.
 const DIGEST_INFO: &[u8] =
     &[0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 5, 0, 4, 32];
+
+/// With this code the process ends that was told a PIN that the device does not take.
+pub const WRONG_PIN: u8 = 3;
+
+/// What is not to be tried again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongPin(&'static str);
 
 /// Where a key is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +100,19 @@ pub fn sign(told: &[u8]) -> Result<Vec<u8>> {
         bail!("there are {} tokens with the label {:?}: one is needed", slots.len(), key.token)
     };
     let session = driver.open_ro_session(slot)?;
-    session.login(UserType::User, Some(&AuthPin::new(pin.into()))).context("the PIN")?;
+    let info = driver.get_token_info(slot)?;
+    if info.user_pin_final_try() || info.user_pin_locked() {
+        return Err(WrongPin("one more wrong PIN locks this token, or it is locked: log in by hand first").into());
+    }
+    session.login(UserType::User, Some(&AuthPin::new(pin.into()))).map_err(|error| match error {
+        Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _) => {
+            anyhow::Error::new(WrongPin("the PIN is wrong"))
+        }
+        Error::Pkcs11(RvError::PinLocked | RvError::PinExpired, _) => {
+            anyhow::Error::new(WrongPin("the PIN is locked, or must be changed"))
+        }
+        error => anyhow::Error::new(error).context("the login"),
+    })?;
     let wanted = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(key.label.clone().into_bytes())];
     let found = session.find_objects(&wanted)?;
     let [private_key] = found[..] else {

@@ -32,6 +32,8 @@ impl ReplicaKeys {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedBody {
     pub id: Uuid,
+    /// The number of the key under which it is.
+    pub key: i64,
     pub wrapped: Vec<u8>,
 }
 
@@ -45,8 +47,13 @@ pub struct WrappedTokenKey {
 /// The topic's store.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// Takes a key into use, with the record that says so; `Conflict` if it was before.
-    async fn take_into_use(&self, generation: Generation, record: SealedRecord) -> Result<(), StoreError>;
+    /// Takes a key into use, with the record that says so, if every living replica has it; one that has not, if there is one. None
+    /// joins meanwhile. `Conflict` if it was in use before.
+    async fn take_into_use(
+        &self,
+        generation: Generation,
+        record: SealedRecord,
+    ) -> Result<Option<ReplicaKeys>, StoreError>;
 
     /// Retires a key, with the record that says so.
     async fn retire(&self, generation: Generation, record: SealedRecord) -> Result<(), StoreError>;
@@ -57,8 +64,8 @@ pub trait KeyStore: Send + Sync {
     /// The keys of all living replicas.
     async fn replicas(&self) -> Result<Vec<ReplicaKeys>, StoreError>;
 
-    /// Up to `limit` bodies under this key whose id is greater than `after`, in the order of their ids.
-    async fn wrapped_by(&self, key: i64, after: Uuid, limit: usize) -> Result<Vec<WrappedBody>, StoreError>;
+    /// Up to `limit` bodies whose id is greater than `after`, in the order of their ids.
+    async fn bodies(&self, after: Uuid, limit: usize) -> Result<Vec<WrappedBody>, StoreError>;
 
     /// Puts new wraps, under the key of this number, in the place of those that are there still.
     async fn wrap(&self, bodies: Vec<(WrappedBody, i64, Vec<u8>)>) -> Result<(), StoreError>;
@@ -67,6 +74,9 @@ pub trait KeyStore: Send + Sync {
 
     /// Puts a new wrap in the place of this one, if it is there still.
     async fn seal_token_key(&self, key: WrappedTokenKey, wrapped: Vec<u8>) -> Result<(), StoreError>;
+
+    /// Returns when no transaction is under way any more that began before.
+    async fn settle(&self) -> Result<(), StoreError>;
 
     /// Removes what was written over from the engine's own log, as far as that can be done.
     async fn scrub(&self) -> Result<(), StoreError>;

@@ -1,5 +1,7 @@
 //! Keys on PostgreSQL.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -22,9 +24,20 @@ impl PostgresKeys {
 
 #[async_trait]
 impl KeyStore for PostgresKeys {
-    async fn take_into_use(&self, generation: Generation, record: SealedRecord) -> Result<(), StoreError> {
+    async fn take_into_use(
+        &self,
+        generation: Generation,
+        record: SealedRecord,
+    ) -> Result<Option<ReplicaKeys>, StoreError> {
         let mut connection = self.database.connection().await?;
         let transaction = Transaction::begin(&mut connection).await?;
+        // Nobody joins meanwhile.
+        transaction.execute("LOCK TABLE replica IN SHARE ROW EXCLUSIVE MODE", &[]).await?;
+        let replicas = transaction.query(REPLICAS, &[]).await?;
+        let lacking = replicas.iter().map(replica).find(|replica| !replica.has(generation.key));
+        if lacking.is_some() {
+            return Ok(lacking);
+        }
         let sql = "INSERT INTO key_generation (name, used_from, public_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         let Generation { key, used_from, public, .. } = &generation;
         let public = public.as_ref().map(<[u8; 32]>::as_slice);
@@ -32,7 +45,8 @@ impl KeyStore for PostgresKeys {
             return Err(StoreError::Conflict);
         }
         transaction.audit(record);
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(None)
     }
 
     async fn retire(&self, generation: Generation, record: SealedRecord) -> Result<(), StoreError> {
@@ -57,18 +71,14 @@ impl KeyStore for PostgresKeys {
     }
 
     async fn replicas(&self) -> Result<Vec<ReplicaKeys>, StoreError> {
-        let sql =
-            "SELECT id, coalesce(keys, ''), contents_key FROM replica WHERE expires_at > now_micros() ORDER BY id";
-        let keys =
-            |row: &tokio_postgres::Row| ReplicaKeys { id: row.get(0), keys: row.get(1), contents_key: row.get(2) };
-        Ok(self.database.query(sql, &[]).await?.iter().map(keys).collect())
+        Ok(self.database.query(REPLICAS, &[]).await?.iter().map(replica).collect())
     }
 
-    async fn wrapped_by(&self, key: i64, after: Uuid, limit: usize) -> Result<Vec<WrappedBody>, StoreError> {
-        let sql = "SELECT id, wrapped_key FROM body WHERE id > $1 AND key_id = $2 ORDER BY id LIMIT $3";
+    async fn bodies(&self, after: Uuid, limit: usize) -> Result<Vec<WrappedBody>, StoreError> {
+        let sql = "SELECT id, key_id, wrapped_key FROM body WHERE id > $1 ORDER BY id LIMIT $2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let body = |row: &tokio_postgres::Row| WrappedBody { id: row.get(0), wrapped: row.get(1) };
-        Ok(self.database.query(sql, &[&after, &key, &limit]).await?.iter().map(body).collect())
+        let body = |row: &tokio_postgres::Row| WrappedBody { id: row.get(0), key: row.get(1), wrapped: row.get(2) };
+        Ok(self.database.query(sql, &[&after, &limit]).await?.iter().map(body).collect())
     }
 
     async fn wrap(&self, bodies: Vec<(WrappedBody, i64, Vec<u8>)>) -> Result<(), StoreError> {
@@ -92,7 +102,28 @@ impl KeyStore for PostgresKeys {
         self.database.execute(sql, &[&key.name, &key.wrapped, &wrapped]).await.map(drop)
     }
 
+    async fn settle(&self) -> Result<(), StoreError> {
+        // Those of all replicas: a transaction that stands still is ended by the server after storage.postgres.statement_timeout_ms.
+        let now = self.database.query("SELECT pg_current_xact_id()::text", &[]).await?;
+        let Some(now) = now.first().map(|row| row.get::<_, String>(0)) else { return Err(StoreError::NotApplicable) };
+        loop {
+            let sql = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::numeric > $1::text::numeric";
+            let is_over: bool = self.database.query(sql, &[&now]).await?.first().is_some_and(|row| row.get(0));
+            if is_over {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     async fn scrub(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+const REPLICAS: &str =
+    "SELECT id, coalesce(keys, ''), contents_key FROM replica WHERE expires_at > now_micros() ORDER BY id";
+
+fn replica(row: &tokio_postgres::Row) -> ReplicaKeys {
+    ReplicaKeys { id: row.get(0), keys: row.get(1), contents_key: row.get(2) }
 }

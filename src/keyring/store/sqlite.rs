@@ -1,6 +1,7 @@
 //! Keys on SQLite.
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{KeyStore, ReplicaKeys, WrappedBody, WrappedTokenKey};
@@ -22,17 +23,25 @@ impl SqliteKeys {
 
 #[async_trait]
 impl KeyStore for SqliteKeys {
-    async fn take_into_use(&self, generation: Generation, record: SealedRecord) -> Result<(), StoreError> {
+    async fn take_into_use(
+        &self,
+        generation: Generation,
+        record: SealedRecord,
+    ) -> Result<Option<ReplicaKeys>, StoreError> {
         self.database
             .writer
             .write(move |transaction| {
+                let lacking = replicas(transaction.connection)?.into_iter().find(|replica| !replica.has(generation.key));
+                if lacking.is_some() {
+                    return Ok(lacking);
+                }
                 let sql = "INSERT INTO key_generation (name, used_from, public_key) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
                 let row = (generation.key.to_string(), generation.used_from.micros(), generation.public);
                 if transaction.connection.prepare_cached(sql)?.execute(row)? != 1 {
                     return Err(StoreError::Conflict);
                 }
                 transaction.audit(record.clone());
-                Ok(())
+                Ok(None)
             })
             .await
     }
@@ -70,27 +79,17 @@ impl KeyStore for SqliteKeys {
     }
 
     async fn replicas(&self) -> Result<Vec<ReplicaKeys>, StoreError> {
-        self.database
-            .readers
-            .read(|connection| {
-                let sql = "SELECT id, coalesce(keys, ''), contents_key FROM replica WHERE expires_at > ?1 ORDER BY id";
-                let mut statement = connection.prepare_cached(sql)?;
-                let rows = statement.query_map([now_micros()], |row| {
-                    Ok(ReplicaKeys { id: Uuid::from_bytes(row.get(0)?), keys: row.get(1)?, contents_key: row.get(2)? })
-                })?;
-                Ok(rows.collect::<Result<_, _>>()?)
-            })
-            .await
+        self.database.readers.read(replicas).await
     }
 
-    async fn wrapped_by(&self, key: i64, after: Uuid, limit: usize) -> Result<Vec<WrappedBody>, StoreError> {
+    async fn bodies(&self, after: Uuid, limit: usize) -> Result<Vec<WrappedBody>, StoreError> {
         self.database
             .readers
             .read(move |connection| {
-                let sql = "SELECT id, wrapped_key FROM body WHERE id > ?1 AND key_id = ?2 ORDER BY id LIMIT ?3";
+                let sql = "SELECT id, key_id, wrapped_key FROM body WHERE id > ?1 ORDER BY id LIMIT ?2";
                 let mut statement = connection.prepare_cached(sql)?;
-                let rows = statement.query_map((after.as_bytes(), key, limit.cast_signed() as i64), |row| {
-                    Ok(WrappedBody { id: Uuid::from_bytes(row.get(0)?), wrapped: row.get(1)? })
+                let rows = statement.query_map((after.as_bytes(), limit.cast_signed() as i64), |row| {
+                    Ok(WrappedBody { id: Uuid::from_bytes(row.get(0)?), key: row.get(1)?, wrapped: row.get(2)? })
                 })?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -136,7 +135,21 @@ impl KeyStore for SqliteKeys {
             .await
     }
 
+    async fn settle(&self) -> Result<(), StoreError> {
+        // One writes at a time.
+        self.database.writer.write(|_| Ok(())).await
+    }
+
     async fn scrub(&self) -> Result<(), StoreError> {
         self.database.writer.empty_log().await
     }
+}
+
+fn replicas(connection: &Connection) -> Result<Vec<ReplicaKeys>, StoreError> {
+    let sql = "SELECT id, coalesce(keys, ''), contents_key FROM replica WHERE expires_at > ?1 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([now_micros()], |row| {
+        Ok(ReplicaKeys { id: Uuid::from_bytes(row.get(0)?), keys: row.get(1)?, contents_key: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -11,3 +11,5 @@ CREATE TABLE audit_anchor (
     PRIMARY KEY (shard, size, kind, name)
 ) STRICT;
 CREATE INDEX audit_anchor_name ON audit_anchor (shard, kind, name, size);
+-- The last head of a day.
+CREATE INDEX audit_checkpoint_time ON audit_checkpoint (shard, signed_at);

@@ -114,6 +114,10 @@ async fn a_device_that_refuses_or_has_another_key_signs_nothing_and_holds_up_not
         let log = world.deployment.whole_log();
         assert!(!log.contains(pin) || pin == PIN, "the PIN is in the log");
         assert!(!log.contains("2468"), "the PIN is in the log: {log}");
+        if pin != PIN {
+            // What is not asked again cannot be locked.
+            assert!(log.contains("the PIN is wrong"), "{log}");
+        }
     }
 }
 

@@ -222,9 +222,8 @@ impl AuditStore for PostgresAudit {
     }
 
     async fn signed_before(&self, shard: &str, time: Timestamp) -> Result<Option<SignedHead>, StoreError> {
-        // From the newest on: those of a day are some hundred thousand at most.
         let sql = "SELECT size, signed_at, note FROM audit_checkpoint WHERE shard = $1 AND signed_at < $2 \
-                   ORDER BY size DESC LIMIT 1";
+                   ORDER BY signed_at DESC, size DESC LIMIT 1";
         Ok(self.database.query(sql, &[&shard, &time.micros()]).await?.first().map(|row| signed_head(row, 0)))
     }
 
