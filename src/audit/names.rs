@@ -52,8 +52,7 @@ fn first_day(name: &str) -> Option<jiff::civil::Date> {
 }
 
 fn midnight(date: jiff::civil::Date) -> Option<Timestamp> {
-    let offset = jiff::tz::Offset::constant(7);
-    Some(Timestamp::from_micros(offset.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_microsecond()))
+    Timestamp::from_vietnam(date.at(0, 0, 0, 0)).ok()
 }
 
 #[cfg(test)]

@@ -122,10 +122,9 @@ fn is_over(shard: &str, months: u32, now: Timestamp) -> bool {
     if months == 0 {
         return false;
     }
-    let end = names::ends(shard).and_then(|end| jiff::Timestamp::from_microsecond(end.micros()).ok());
-    let end = end.map(|end| end.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(7))));
+    let end = names::ends(shard).map(Timestamp::in_vietnam);
     let until = end.and_then(|end| end.checked_add(jiff::Span::new().months(i64::from(months))).ok());
-    until.is_some_and(|until| until.timestamp().as_microsecond() <= now.micros())
+    until.is_some_and(|until| until <= now.in_vietnam())
 }
 
 #[cfg(test)]

@@ -346,10 +346,9 @@ fn print(verdict: &Verdict) {
 /// A day, from its midnight in Viet Nam on, or a time with its offset.
 fn time(text: &str) -> Result<Timestamp, String> {
     let at = match text.parse::<jiff::civil::Date>() {
-        Ok(date) if text.len() == 10 => jiff::tz::Offset::constant(7).to_timestamp(date.at(0, 0, 0, 0)).ok(),
-        _ => text.parse::<jiff::Timestamp>().ok(),
+        Ok(date) if text.len() == 10 => Timestamp::from_vietnam(date.at(0, 0, 0, 0)).ok(),
+        _ => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp::from_micros(at.as_microsecond())),
     };
-    let at = at.map(|at| Timestamp::from_micros(at.as_microsecond()));
     at.ok_or_else(|| {
         "cần ngày như 2026-10-01 hoặc thời điểm như 2026-10-01T08:00:00+07:00 / a day or a time is needed".into()
     })

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use anyhow::Context as _;
+
 use super::Failure;
 use crate::config::{Loaded, Mistake};
 
@@ -16,6 +18,8 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     }
     // What the settings name must be usable, too.
     crate::wiring::tls(&loaded.settings)?;
+    loaded.settings.timestamp_authorities().context("audit.timestamp_authorities")?;
+    loaded.settings.agency_signature().context("audit.agency_signature")?;
     // An issuer that is away is no mistake of the configuration: it is told, and no more.
     for (url, keys) in crate::wiring::issuers(&loaded.settings)?.try_all().await {
         match keys {

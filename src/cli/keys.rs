@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use lienthong_domain::time::{Clock, SystemClock};
 
 use super::Failure;
@@ -19,27 +19,21 @@ pub(super) enum Command {
     /// Tạo khóa kế tiếp; chưa dùng / Make the next key; nothing uses it yet
     Add { purpose: For },
     /// Bắt đầu dùng một khóa đã có ở mọi bản sao / Take a key into use that every replica has
-    Use {
-        /// Ví dụ audit-2 / Such as audit-2
-        #[arg(value_parser = key_name)]
-        key: KeyName,
-        /// Người thực hiện; chỉ vào nhật ký dưới dạng bí danh / Who does it; enters the log as a pseudonym only
-        #[arg(long)]
-        by: String,
-        #[arg(long)]
-        yes: bool,
-    },
+    Use(Change),
     /// Thôi dùng và hủy một khóa cũ / Retire an old key, and destroy it
-    Retire {
-        /// Ví dụ audit-1 / Such as audit-1
-        #[arg(value_parser = key_name)]
-        key: KeyName,
-        /// Người thực hiện; chỉ vào nhật ký dưới dạng bí danh / Who does it; enters the log as a pseudonym only
-        #[arg(long)]
-        by: String,
-        #[arg(long)]
-        yes: bool,
-    },
+    Retire(Change),
+}
+
+#[derive(Args)]
+pub(super) struct Change {
+    /// Ví dụ audit-2 hay bodies-1 / Such as audit-2 or bodies-1
+    #[arg(value_parser = key_name)]
+    key: KeyName,
+    /// Người thực hiện; chỉ vào nhật ký dưới dạng bí danh / Who does it; enters the log as a pseudonym only
+    #[arg(long)]
+    by: String,
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -79,7 +73,7 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
             );
             Ok(())
         }
-        Command::Use { key, by, yes } => {
+        Command::Use(Change { key, by, yes }) => {
             let by = named(by)?;
             if !yes {
                 println!("{}\nChưa làm gì; thêm --yes. / Nothing was done; add --yes.", what_use_means(*key));
@@ -92,7 +86,7 @@ pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failur
             }
             Ok(())
         }
-        Command::Retire { key, by, yes } => {
+        Command::Retire(Change { key, by, yes }) => {
             let by = named(by)?;
             if !yes {
                 println!("{}\nChưa làm gì; thêm --yes. / Nothing was done; add --yes.", what_retiring_means(*key));

@@ -5,8 +5,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lienthong_adapter_kit::secret::Secret;
 use lienthong_domain::time::Timestamp;
@@ -24,9 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(60);
 /// As it is called in records and files.
 const NAME: &str = "agency";
-const DAY_MS: i64 = 86_400_000;
-/// The day begins at midnight in Viet Nam, which has no other time in summer.
-const OFFSET_MS: i64 = 7 * 3_600_000;
 
 /// With what is signed.
 #[derive(Clone)]
@@ -46,7 +42,6 @@ pub struct AgencySignature {
     program: PathBuf,
     terms: SignatureTerms,
     standing: Standing,
-    failed: Mutex<Option<Instant>>,
     /// The PIN is not the right one: tried a few times more it would lock the device.
     is_locked_out: AtomicBool,
 }
@@ -83,35 +78,26 @@ impl Missed {
 impl AgencySignature {
     pub fn new(means: Means, program: PathBuf, terms: SignatureTerms) -> Self {
         let standing = Standing::new("signature", NAME, ["audit.signature_away", "audit.signature_back"]);
-        Self { means, program, terms, standing, failed: Mutex::default(), is_locked_out: AtomicBool::new(false) }
+        Self { means, program, terms, standing, is_locked_out: AtomicBool::new(false) }
     }
 
     /// Signs the last head of the day before, of each log that has grown since the one that was signed last.
     pub async fn turn(&self) -> Result<(), StoreError> {
-        if self.failed().is_some_and(|failed| failed.elapsed() < PAUSE) {
+        if self.standing.is_resting(PAUSE) {
             return Ok(());
         }
         let mut result: Result<bool, Missed> = Ok(false);
-        if self.is_locked_out.load(Ordering::Relaxed) {
-            result = Err(Missed::LockedOut);
-        }
-        for shard in self.means.shards().into_iter().filter(|_| !self.is_locked_out.load(Ordering::Relaxed)) {
+        for shard in self.means.shards() {
             let signed = self.close_day(&shard).await;
             result = result.and_then(|before| Ok(signed? || before));
         }
-        *self.failed() = result.is_err().then(Instant::now);
-        match result {
-            Ok(false) => Ok(()),
-            Ok(true) => self.standing.note(&self.means, Ok(())).await,
-            Err(missed) => self.standing.note(&self.means, Err((missed.word(), missed.to_string()))).await,
-        }
-    }
-
-    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.note_asked(&self.means, result.map_err(|missed| (missed.word(), missed.to_string()))).await
     }
 
     async fn close_day(&self, shard: &str) -> Result<bool, Missed> {
+        if self.is_locked_out.load(Ordering::Relaxed) {
+            return Err(Missed::LockedOut);
+        }
         let store = &self.means.store;
         let midnight = last_midnight(self.means.clock.now());
         let Some(signed) = store.signed_before(shard, midnight).await? else { return Ok(false) };
@@ -187,8 +173,7 @@ impl AgencySignature {
 
 /// The beginning of this day in Viet Nam.
 fn last_midnight(now: Timestamp) -> Timestamp {
-    let here = now.micros() / 1000 + OFFSET_MS;
-    Timestamp::from_micros((here - here.rem_euclid(DAY_MS) - OFFSET_MS) * 1000)
+    Timestamp::from_vietnam(now.date_in_vietnam().at(0, 0, 0, 0)).unwrap_or(now)
 }
 
 #[cfg(test)]

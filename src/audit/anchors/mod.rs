@@ -134,6 +134,8 @@ struct Standing {
 #[derive(Default, Clone, Copy)]
 struct Failing {
     since: Option<Instant>,
+    /// When it failed last.
+    last: Option<Instant>,
     is_told: bool,
 }
 
@@ -144,6 +146,21 @@ impl Standing {
 
     fn failing(&self) -> std::sync::MutexGuard<'_, Failing> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has failed just now: it is asked again once the pause is over.
+    fn is_resting(&self, pause: Duration) -> bool {
+        self.failing().last.is_some_and(|last| last.elapsed() < pause)
+    }
+
+    /// As `note`; `false`: nobody was asked, and what it would have said is not known.
+    async fn note_asked(&self, means: &Means, result: Result<bool, (&'static str, String)>) -> Result<(), StoreError> {
+        self.failing().last = result.is_err().then(Instant::now);
+        match result {
+            Ok(false) => Ok(()),
+            Ok(true) => self.note(means, Ok(())).await,
+            Err(missed) => self.note(means, Err(missed)).await,
+        }
     }
 
     /// What came of it, for operators; and in the log, once it lasts. `Err`: a fixed word, and why.

@@ -1,7 +1,6 @@
 //! Has the newest checkpoint stamped by time-stamping authorities (RFC 3161): from then on its time is that of somebody else.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
 
@@ -31,7 +30,6 @@ pub struct Timestamps {
     means: Means,
     terms: TimestampTerms,
     standing: Standing,
-    failed: Mutex<Option<Instant>>,
 }
 
 /// Why there is no time stamp.
@@ -63,13 +61,12 @@ impl Timestamps {
     pub fn new(means: Means, terms: TimestampTerms) -> Self {
         let events = ["audit.timestamp_away", "audit.timestamp_back"];
         let standing = Standing::new("timestamp", &terms.name, events);
-        Self { means, terms, standing, failed: Mutex::default() }
+        Self { means, terms, standing }
     }
 
     /// Asks for a stamp of each log of which there is news, if it is time.
     pub async fn turn(&self) -> Result<(), StoreError> {
-        let pause = PAUSE.min(self.terms.every);
-        if self.failed().is_some_and(|failed| failed.elapsed() < pause) {
+        if self.standing.is_resting(PAUSE.min(self.terms.every)) {
             return Ok(());
         }
         let mut result: Result<bool, Missed> = Ok(false);
@@ -77,17 +74,7 @@ impl Timestamps {
             let stamped = self.stamp(&shard).await;
             result = result.and_then(|before| Ok(stamped? || before));
         }
-        *self.failed() = result.is_err().then(Instant::now);
-        match result {
-            // Nobody was asked: what it would have said is not known.
-            Ok(false) => Ok(()),
-            Ok(true) => self.standing.note(&self.means, Ok(())).await,
-            Err(missed) => self.standing.note(&self.means, Err((missed.word(), missed.to_string()))).await,
-        }
-    }
-
-    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.note_asked(&self.means, result.map_err(|missed| (missed.word(), missed.to_string()))).await
     }
 
     /// `true` if one was given.
