@@ -143,13 +143,14 @@ where
 /// What a request may do: SQL of its own topic, and what every topic needs beside it.
 pub struct Transaction<'a> {
     pub connection: &'a Connection,
-    heads: &'a mut Heads,
+    shared: &'a mut Shared,
     records: Vec<SealedRecord>,
 }
 
 impl Transaction<'_> {
     /// Stores a body.
     pub fn keep_body(&mut self, body: &SealedBody) -> Result<(), StoreError> {
+        self.shared.check_body_key(self.connection, body.key_id)?;
         self.connection
             .prepare_cached("INSERT INTO body (id, key_id, wrapped_key, sealed) VALUES (?1, ?2, ?3, ?4)")?
             .execute((body.id.as_bytes(), body.key_id, &body.wrapped_key, &body.sealed))?;
@@ -163,7 +164,7 @@ impl Transaction<'_> {
 
     fn append_records(&mut self) -> Result<(), StoreError> {
         for record in std::mem::take(&mut self.records) {
-            let index = self.heads.append(self.connection, &record)?;
+            let index = self.shared.append(self.connection, &record)?;
             self.connection
                 .prepare_cached(
                     "INSERT INTO audit_record (shard, idx, id, at, leaf_hash, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -181,10 +182,12 @@ impl Transaction<'_> {
     }
 }
 
-/// The trees that this batch appends to: read at its beginning, compared and swapped at its end.
+/// What the requests of a batch have in common: the trees that they append to, read at its beginning, compared and swapped at
+/// its end; and the keys of contents that were found to be in use.
 #[derive(Default)]
-struct Heads {
-    shards: Vec<Head>,
+struct Shared {
+    heads: Vec<Head>,
+    body_keys: Vec<i64>,
 }
 
 struct Head {
@@ -194,23 +197,38 @@ struct Head {
     frontier: Frontier,
 }
 
-impl Heads {
+impl Shared {
+    /// Nothing comes under a key that was retired, whoever still believes that it is in use: it is about to be destroyed.
+    fn check_body_key(&mut self, connection: &Connection, key_id: i64) -> Result<(), StoreError> {
+        if self.body_keys.contains(&key_id) {
+            return Ok(());
+        }
+        let is_retired = connection
+            .prepare_cached("SELECT 1 FROM key_generation WHERE name = 'bodies-' || ?1 AND retired_at IS NOT NULL")?
+            .exists([key_id])?;
+        if is_retired {
+            return Err(StoreError::Failed("the key of contents was retired".into()));
+        }
+        self.body_keys.push(key_id);
+        Ok(())
+    }
+
     /// Appends the record to its shard's tree and returns its index.
     fn append(&mut self, connection: &Connection, record: &SealedRecord) -> Result<u64, StoreError> {
-        let known = self.shards.iter().position(|head| head.shard == record.shard);
+        let known = self.heads.iter().position(|head| head.shard == record.shard);
         let at = match known {
             Some(at) => at,
             None => {
-                self.shards.push(Head::read(connection, &record.shard)?);
-                self.shards.len() - 1
+                self.heads.push(Head::read(connection, &record.shard)?);
+                self.heads.len() - 1
             }
         };
-        Ok(self.shards[at].frontier.append(record.leaf_hash))
+        Ok(self.heads[at].frontier.append(record.leaf_hash))
     }
 
     /// Moves each head from what was read to what is now there.
     fn store(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        for head in self.shards.drain(..) {
+        for head in self.heads.drain(..) {
             let (size, bytes) = (head.frontier.size().cast_signed(), head.frontier.to_bytes());
             let changed = if head.size_at_start == 0 {
                 connection
@@ -251,7 +269,6 @@ fn run(
     batch_items: usize,
     answering: Option<&Handle>,
 ) {
-    let mut heads = Heads::default();
     while let Some(first) = requests.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < batch_items {
@@ -260,7 +277,7 @@ fn run(
                 Err(_) => break,
             }
         }
-        match write_batch(connection, &mut batch, &mut heads) {
+        match write_batch(connection, &mut batch) {
             Ok(()) => {}
             Err(Failure::NotBegun(error)) => {
                 // Nothing was written, for example because a command holds the database for longer than we wait.
@@ -300,16 +317,17 @@ fn begin(connection: &Connection) -> Result<(), Failure> {
     begun.map(drop).map_err(|error| Failure::NotBegun(error.into()))
 }
 
-fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<(), Failure> {
+fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
     begin(connection)?;
-    if !run_together(connection, batch, heads)? {
+    let shared = &mut Shared::default();
+    if !run_together(connection, batch, shared)? {
         // One of them failed its checks, which is rare: all is undone and done again, each on its own.
         connection.prepare_cached("ROLLBACK")?.execute([])?;
-        heads.shards.clear();
+        *shared = Shared::default();
         begin(connection)?;
-        run_apart(connection, batch, heads)?;
+        run_apart(connection, batch, shared)?;
     }
-    heads.store(connection)?;
+    shared.store(connection)?;
     let started = Instant::now();
     connection.prepare_cached("COMMIT")?.execute([])?;
     histogram!(COMMIT_SECONDS.name, "engine" => "sqlite").record(started.elapsed());
@@ -317,9 +335,9 @@ fn write_batch(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut 
 }
 
 /// Without savepoints, which cost as much as the writing itself. `false` as soon as a request fails.
-fn run_together(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<bool, StoreError> {
+fn run_together(connection: &Connection, batch: &mut [Box<dyn Job>], shared: &mut Shared) -> Result<bool, StoreError> {
     for job in batch {
-        let mut transaction = Transaction { connection, heads, records: Vec::new() };
+        let mut transaction = Transaction { connection, shared, records: Vec::new() };
         if !job.run(&mut transaction) {
             return Ok(false);
         }
@@ -329,10 +347,10 @@ fn run_together(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut
 }
 
 /// Each request in a savepoint: one that fails rolls back alone.
-fn run_apart(connection: &Connection, batch: &mut [Box<dyn Job>], heads: &mut Heads) -> Result<(), StoreError> {
+fn run_apart(connection: &Connection, batch: &mut [Box<dyn Job>], shared: &mut Shared) -> Result<(), StoreError> {
     for job in batch {
         connection.prepare_cached("SAVEPOINT request")?.execute([])?;
-        let mut transaction = Transaction { connection, heads, records: Vec::new() };
+        let mut transaction = Transaction { connection, shared, records: Vec::new() };
         if job.run(&mut transaction) {
             transaction.append_records()?;
         } else {
