@@ -25,8 +25,10 @@ pub enum Reason {
     Procedure,
     /// Insert of a code that is there.
     Exists,
-    /// Update or step of a code that is not there.
+    /// Update, step or status report of a code that is not there.
     Missing,
+    /// Status report for a dossier that the local side itself has inserted.
+    NotBornHere,
     /// The dossier is in the plan's poison list.
     Poison,
     /// The `refuse` fault.
@@ -36,7 +38,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::Login,
         Reason::Session,
         Reason::Field,
@@ -44,6 +46,7 @@ impl Reason {
         Reason::Procedure,
         Reason::Exists,
         Reason::Missing,
+        Reason::NotBornHere,
         Reason::Poison,
         Reason::Injected,
         Reason::Full,
@@ -58,6 +61,7 @@ impl Reason {
             Reason::Procedure => "procedure",
             Reason::Exists => "exists",
             Reason::Missing => "missing",
+            Reason::NotBornHere => "not_born_here",
             Reason::Poison => "poison",
             Reason::Injected => "injected",
             Reason::Full => "full",

@@ -40,7 +40,7 @@ impl<'a> Item<'a> {
     pub(crate) fn new(code: &'a str, fields: &Map<String, Value>) -> Self {
         let text = digest::canonical(fields).into_boxed_str();
         let digest = digest::hash64(&[text.as_bytes()]);
-        let note = fields.get("GhiChu").or_else(|| fields.get("NoiDungXuLy")).and_then(Value::as_str);
+        let note = ["GhiChu", "NoiDungXuLy", "NoiDung"].into_iter().find_map(|name| fields.get(name)?.as_str());
         let mark = note.unwrap_or_default().chars().take(MARK).collect::<String>().into();
         Self { code, mark, text, digest }
     }

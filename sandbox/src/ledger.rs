@@ -18,6 +18,8 @@ pub enum Effect {
     Insert,
     Update,
     AppendStep,
+    /// The status of a dossier that was born on the portal.
+    ReportStatus,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +28,13 @@ pub struct LedgerEntry {
     pub seq: u64,
     pub at: Timestamp,
     pub operation: Effect,
-    /// Dossier code.
+    /// Dossier code; of a status report the national one.
     pub code: String,
-    /// The beginning of the dossier's note or of the step's content: by it a test tells which message this was.
+    /// The beginning of the dossier's note or of the step's or report's content: by it a test tells which message this was.
     pub mark: String,
     /// Of the content as received, 16 hexadecimal digits; the same content gives the same digest in every run.
     pub digest: String,
-    /// False when an update stored what was there already.
+    /// False when an update stored what was there already, or a status report said what the one before it said.
     pub changed: bool,
     /// The injected fault that hit the answer, if one did.
     pub fault: Option<FaultKind>,

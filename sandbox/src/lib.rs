@@ -7,9 +7,11 @@ mod counters;
 mod digest;
 mod dossiers;
 mod faults;
+mod files;
 mod ledger;
 mod locks;
 mod operation;
+mod outgoing;
 mod plain;
 mod portal;
 mod sessions;
@@ -21,8 +23,14 @@ mod wire;
 pub use counters::{Counters, OperationCounters, Reason};
 pub use dossiers::HeldDossier;
 pub use faults::{FaultKind, FaultPlan, OperationFaults};
+pub use files::{FileContent, FileHabit, OutgoingFile, SentFile};
 pub use ledger::{Effect, LedgerEntry};
 pub use operation::Operation;
+pub use outgoing::{
+    AnswerKind, Attempt, Cut, Hold, Outgoing, OutgoingKind, Prefix, ProvinceAnswer, ProvinceSettings, SendingFaults,
+    SendingState, SentMessage,
+};
 pub use plain::plain;
+pub use portal::born::PortalBorn;
 pub use server::Sandbox;
 pub use settings::{DstcodePlacement, ExtraProcedure, PortalSettings, Settings, SuccessCode};

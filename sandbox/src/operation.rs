@@ -1,4 +1,4 @@
-//! The seven things a caller can do at the portal, as faults and counters name them.
+//! The eight things a caller can do at the portal, as faults and counters name them.
 //! It must never name a wire service: one service may be two operations.
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,11 @@ pub enum Operation {
     LookUp,
     Catalogue,
     TechId,
+    ReportStatus,
 }
 
 impl Operation {
-    pub const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 8] = [
         Operation::Login,
         Operation::Insert,
         Operation::Update,
@@ -24,6 +25,7 @@ impl Operation {
         Operation::LookUp,
         Operation::Catalogue,
         Operation::TechId,
+        Operation::ReportStatus,
     ];
 
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Operation {
             Operation::LookUp => "look_up",
             Operation::Catalogue => "catalogue",
             Operation::TechId => "tech_id",
+            Operation::ReportStatus => "report_status",
         }
     }
 

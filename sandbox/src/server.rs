@@ -17,8 +17,11 @@ use crate::admin;
 use crate::counters::Counters;
 use crate::dossiers::HeldDossier;
 use crate::faults::FaultPlan;
+use crate::files;
 use crate::ledger::LedgerEntry;
+use crate::outgoing::Office;
 use crate::portal::Portal;
+use crate::portal::born::PortalBorn;
 use crate::settings::Settings;
 use crate::wire::{AdapterError, CuttableListener, Cutter, Road, adapter_error, deliver, door_of};
 
@@ -35,13 +38,15 @@ const TOO_LARGE: AdapterError = AdapterError {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) portal: Arc<Portal>,
-    stopping: watch::Receiver<bool>,
+    pub(crate) office: Arc<Office>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
     portal: Arc<Portal>,
+    pub(crate) office: Arc<Office>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
@@ -57,9 +62,11 @@ impl Sandbox {
         }
         let portal = Arc::new(Portal::new(settings.portal, settings.faults));
         let (stop, stopping) = watch::channel(false);
-        let world = World { portal: Arc::clone(&portal), stopping: stopping.clone() };
+        let url = format!("http://{address}");
+        let office = Arc::new(Office::new(Arc::clone(&portal), settings.province, url, stopping.clone()));
+        let world = World { portal: Arc::clone(&portal), office: Arc::clone(&office), stopping: stopping.clone() };
         let server = tokio::spawn(serve(listener, world, stopping));
-        Ok(Sandbox { address, portal, stop, server })
+        Ok(Sandbox { address, portal, office, stop, server })
     }
 
     /// `http://127.0.0.1:port`
@@ -95,8 +102,14 @@ impl Sandbox {
         self.portal.dossiers.page("", usize::MAX)
     }
 
-    /// Forgets dossiers, ledger, counters, sessions and call numbers; keeps settings and faults.
+    /// A dossier that was made on the portal, by its national code.
+    pub fn portal_born(&self, code: &str) -> Option<PortalBorn> {
+        self.portal.born.get(code)
+    }
+
+    /// Forgets dossiers, ledger, counters, sessions, call numbers, messages and files; keeps settings and faults.
     pub fn reset(&self) {
+        self.office.clear();
         self.portal.reset();
     }
 
@@ -116,7 +129,7 @@ impl Sandbox {
 }
 
 async fn serve(listener: TcpListener, world: World, mut stopping: watch::Receiver<bool>) {
-    let routes = Router::new().merge(admin::routes()).fallback(take).with_state(world);
+    let routes = Router::new().merge(admin::routes()).merge(files::routes()).fallback(take).with_state(world);
     let served = axum::serve(CuttableListener(listener), routes.into_make_service_with_connect_info::<Cutter>())
         .with_graceful_shutdown(async move {
             // A dropped `Sandbox` ends it too.

@@ -1,11 +1,12 @@
-//! What can be set at start: the address, the portal's habits, the faults.
-//! It must never hold a real account or a real host: the sandbox calls nobody.
+//! What can be set at start: the address, the portal's habits, the faults, the province that the portal sends to.
+//! It must never hold a real account or a real host: the sandbox calls nobody but the gateway under test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultPlan;
+use crate::outgoing::ProvinceSettings;
 use crate::portal::agency;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     pub portal: PortalSettings,
     pub faults: FaultPlan,
+    /// Where the portal's own messages go; without it, it sends none.
+    pub province: Option<ProvinceSettings>,
 }
 
 impl Default for Settings {
@@ -23,6 +26,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             portal: PortalSettings::default(),
             faults: FaultPlan::none(),
+            province: None,
         }
     }
 }
@@ -116,13 +120,15 @@ impl Settings {
             mistakes.push("portal.dstcode_placements: at least one is needed".into());
         }
         for (key, path) in [("integration_path", &portal.integration_path), ("share_path", &portal.share_path)] {
-            if !path.starts_with('/') || path.starts_with("/_sandbox") || path == crate::wire::LOGIN_PATH {
+            let is_ours = path.starts_with("/_sandbox") || path.starts_with("/_files");
+            if !path.starts_with('/') || is_ours || path == crate::wire::LOGIN_PATH {
                 mistakes.push(format!("portal.{key}: `{path}` cannot be used"));
             }
         }
         if let Err(mistake) = self.faults.check() {
             mistakes.push(mistake);
         }
+        mistakes.extend(self.province.iter().flat_map(ProvinceSettings::mistakes));
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes.join("; ")) }
     }
 }

@@ -12,7 +12,7 @@ use crate::operation::Operation;
 #[serde(deny_unknown_fields, default)]
 pub struct FaultPlan {
     pub seed: u64,
-    /// Keyed by operation: `login`, `insert`, `update`, `append_steps`, `look_up`, `catalogue`, `tech_id`.
+    /// Keyed by operation: `login`, `insert`, `update`, `append_steps`, `look_up`, `catalogue`, `tech_id`, `report_status`.
     pub operations: BTreeMap<String, OperationFaults>,
     /// Dossier code to the message with which every write of it is refused.
     pub poison: BTreeMap<String, String>,

@@ -27,6 +27,11 @@ pub(crate) enum Kind {
     List(&'static [Field]),
     /// A list that may not be empty.
     Batch(&'static [Field]),
+    Object(&'static [Field]),
+    /// An object whose members are not known.
+    OpenObject,
+    /// `dd-MM-yyyy`, a day that exists.
+    Day,
 }
 
 #[derive(Debug)]
@@ -51,7 +56,15 @@ impl Misfit {
     }
 
     fn under(self, list: &str, position: usize) -> Self {
-        Self { path: format!("{list}[{position}].{}", self.path), ..self }
+        self.inside(&format!("{list}[{position}]"))
+    }
+
+    fn inside(self, outer: &str) -> Self {
+        Self { path: format!("{outer}.{}", self.path), ..self }
+    }
+
+    fn tell(self) -> String {
+        format!("Trường {}: {}", self.path, self.reason)
     }
 }
 
@@ -61,11 +74,30 @@ pub(crate) fn text_of<'a>(object: &'a Map<String, Value>, name: &str) -> Option<
 }
 
 pub(crate) fn object(object: &Map<String, Value>, tables: &[&[Field]]) -> Result<(), Refusal> {
-    walk(object, tables)
-        .map_err(|misfit| Refusal::new(Reason::Field, format!("Trường {}: {}", misfit.path, misfit.reason)))
+    walk(object, tables).map_err(|misfit| Refusal::new(Reason::Field, misfit.tell()))
+}
+
+/// The rows of the table, and any member besides: for objects of which the reference names only some members.
+pub(crate) fn open_object(object: &Map<String, Value>, table: &[Field]) -> Result<(), String> {
+    walk_known(object, &[table]).map(|_| ()).map_err(Misfit::tell)
+}
+
+/// The rows of the table and nothing else.
+pub(crate) fn closed_object(object: &Map<String, Value>, table: &[Field]) -> Result<(), String> {
+    walk(object, &[table]).map_err(Misfit::tell)
 }
 
 fn walk(object: &Map<String, Value>, tables: &[&[Field]]) -> Result<(), Misfit> {
+    if walk_known(object, tables)? < object.len() {
+        let is_known = |name: &&String| tables.iter().copied().flatten().any(|field| field.name == **name);
+        let unknown = object.keys().find(|name| !is_known(name)).map_or("", String::as_str);
+        return Err(Misfit::at(unknown, "không có trong đặc tả"));
+    }
+    Ok(())
+}
+
+/// How many members the tables know.
+fn walk_known(object: &Map<String, Value>, tables: &[&[Field]]) -> Result<usize, Misfit> {
     let mut known = 0;
     for field in tables.iter().copied().flatten() {
         let value = object.get(field.name);
@@ -77,12 +109,7 @@ fn walk(object: &Map<String, Value>, tables: &[&[Field]]) -> Result<(), Misfit> 
             return Err(Misfit::at(field.name, "bắt buộc phải có giá trị"));
         }
     }
-    if known < object.len() {
-        let is_known = |name: &&String| tables.iter().copied().flatten().any(|field| field.name == **name);
-        let unknown = object.keys().find(|name| !is_known(name)).map_or("", String::as_str);
-        return Err(Misfit::at(unknown, "không có trong đặc tả"));
-    }
-    Ok(())
+    Ok(known)
 }
 
 fn is_needed(object: &Map<String, Value>, need: &Need) -> bool {
@@ -104,6 +131,13 @@ fn check_kind(object: &Map<String, Value>, field: &Field, value: &Value) -> Resu
         (Kind::Batch(members), Value::Array(items)) => check_items(field.name, members, items),
         (Kind::List(_) | Kind::Batch(_), other) => {
             Err(Misfit::at(field.name, format!("phải là mảng, nhận được {}", kind_name(other))))
+        }
+        (Kind::Object(members), Value::Object(inner)) => {
+            walk(inner, &[members]).map_err(|misfit| misfit.inside(field.name))
+        }
+        (Kind::OpenObject, Value::Object(_)) => Ok(()),
+        (Kind::Object(_) | Kind::OpenObject, other) => {
+            Err(Misfit::at(field.name, format!("phải là đối tượng, nhận được {}", kind_name(other))))
         }
         (_, Value::String(text)) if text.is_empty() => Ok(()),
         (kind, Value::String(text)) => check_text(object, kind, text).map_err(|reason| Misfit::at(field.name, reason)),
@@ -129,6 +163,7 @@ fn check_text(object: &Map<String, Value>, kind: &Kind, text: &str) -> Result<()
             Err(format!("vượt quá {limit} ký tự"))
         }
         Kind::Time if !is_time(text) => Err("không đúng định dạng yyyyMMddHHmmss".into()),
+        Kind::Day if !is_day(text) => Err("không đúng định dạng dd-MM-yyyy".into()),
         Kind::OneOf(values) if !values.contains(&text) => {
             Err(format!("giá trị ngoài danh mục ({})", values.join(", ")))
         }
@@ -152,6 +187,10 @@ fn is_time(text: &str) -> bool {
     let part = |from: usize, to: usize| text[from..to].parse::<i16>().unwrap_or(-1);
     let small = |from: usize| part(from, from + 2) as i8;
     jiff::civil::DateTime::new(part(0, 4), small(4), small(6), small(8), small(10), small(12), 0).is_ok()
+}
+
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && jiff::civil::Date::strptime("%d-%m-%Y", text).is_ok()
 }
 
 fn kind_name(value: &Value) -> &'static str {

@@ -2,8 +2,9 @@
 //! An effect must never be half done: everything between reading a call and its reply is synchronous.
 
 pub(crate) mod agency;
+pub(crate) mod born;
 mod catalogue;
-mod check;
+pub(crate) mod check;
 mod dictionaries;
 mod procedure;
 mod reading;
@@ -24,6 +25,7 @@ use crate::locks::{read, write};
 use crate::operation::Operation;
 use crate::sessions::Sessions;
 use crate::settings::PortalSettings;
+use born::Born;
 use catalogue::Catalogue;
 use check::text_of;
 use reply::{Refusal, Reply};
@@ -34,6 +36,7 @@ use services::Service;
 pub(crate) struct Portal {
     pub(crate) settings: PortalSettings,
     pub(crate) dossiers: Dossiers,
+    pub(crate) born: Born,
     pub(crate) tally: Tally,
     level_one: String,
     catalogue: Catalogue,
@@ -53,6 +56,7 @@ impl Portal {
     pub(crate) fn new(settings: PortalSettings, plan: FaultPlan) -> Self {
         Self {
             dossiers: Dossiers::new(settings.ledger_limit, settings.dedup_steps),
+            born: Born::default(),
             tally: Tally::default(),
             level_one: agency::level_one(&settings.agency).unwrap_or_default().to_owned(),
             catalogue: Catalogue::new(&settings.extra_procedures),
@@ -73,7 +77,7 @@ impl Portal {
 
     /// Forgets dossiers, ledger, counters, sessions and call numbers; keeps settings and faults.
     pub(crate) fn reset(&self) {
-        self.dossiers.clear();
+        self.born.clear(|| self.dossiers.clear());
         self.tally.clear();
         self.sessions.clear();
         self.call_counts.clear();
@@ -152,6 +156,7 @@ impl Portal {
             Operation::Insert => self.insert(body, fault),
             Operation::Update => self.update(body, fault),
             Operation::AppendSteps => self.append_steps(body, fault),
+            Operation::ReportStatus => self.report_status(body, fault),
             Operation::LookUp => Ok(self.look_up(body)),
             Operation::Catalogue => Ok(self.list(service.name, body)),
             Operation::TechId => Ok(reading::tech_id(body)),

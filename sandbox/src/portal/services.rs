@@ -62,6 +62,7 @@ const SERVICES: &[Service] = &[
     at_integration("DongBoHoSoMC", tables::UPSERT, Operation::Insert),
     at_integration("CapNhatTienDoHoSoMC", tables::STEPS, Operation::AppendSteps),
     at_integration("TraCuuHoSo", tables::LOOK_UP, Operation::LookUp),
+    at_integration("DongBoTrangThaiHoSo", tables::STATUS_REPORT, Operation::ReportStatus),
     at_integration("LayThuTuc", tables::PROCEDURE, Operation::Catalogue),
     at_share("TraCuuTechID", tables::TECH_ID, Operation::TechId),
     dictionary("LayDanhSachTTHC"),
@@ -98,6 +99,10 @@ impl Service {
                 Some(procedure) => format!("{} {procedure}", self.name).into(),
                 None => self.name.into(),
             },
+            Operation::ReportStatus => {
+                let report = body.get("data").and_then(Value::as_object);
+                report.and_then(|report| text_of(report, "MaHoSo")).unwrap_or_default().into()
+            }
             Operation::Login | Operation::Insert | Operation::Update | Operation::AppendSteps => {
                 let first = body.get("data").and_then(|data| data.get(0)).and_then(Value::as_object);
                 first.and_then(|item| text_of(item, "MaHoSo")).unwrap_or_default().into()

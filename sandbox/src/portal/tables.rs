@@ -1,7 +1,7 @@
-//! The request fields of the portal, one row each: name, kind, limit, whether required (reference §3, §5, §6).
+//! The request fields of the portal, one row each: name, kind, limit, whether required (reference §3, §5, §6, §7).
 //! It must never be shared with an adapter: it is the other side's own list.
 
-use super::check::Kind::{Batch, DigitsBy, List, OneOf, Text, TextUpTo, Time};
+use super::check::Kind::{Batch, DigitsBy, List, Object, OneOf, Text, TextUpTo, Time};
 use super::check::Need::{If, Optional, Required, Unless};
 use super::check::{Field, Kind, Need};
 
@@ -25,6 +25,8 @@ pub(crate) const NO_FIELDS: &[Field] = &[];
 pub(crate) const UPSERT: &[Field] =
     &[row("isUpdating", OneOf(FALSE_TRUE), Required), row("data", Batch(DOSSIER), Required)];
 pub(crate) const STEPS: &[Field] = &[row("data", Batch(STEP), Required)];
+pub(crate) const STATUS_REPORT: &[Field] =
+    &[row("type", OneOf(&["2"]), Required), row("data", Object(STATUS), Required)];
 pub(crate) const LOOK_UP: &[Field] = &[row("mahoso", Text, Required)];
 pub(crate) const PROCEDURE: &[Field] = &[row("maTTHC", Text, Required)];
 pub(crate) const TECH_ID: &[Field] = &[row("provider", OneOf(&["wso2is"]), Required), row("mstorcmnd", Text, Required)];
@@ -134,4 +136,23 @@ const STEP: &[Field] = &[
     row("TrangThai", OneOf(STATUSES), Required),
     row("NgayBatDau", Time, Optional),
     row("NgayKetThucTheoQuyDinh", Time, Optional),
+];
+
+/// Of a dossier that was born on the portal. Code 11 is known only here: the answer to a rejected trade-promotion notice.
+const STATUS: &[Field] = &[
+    row("MaHoSo", Text, Required),
+    row("MaHoSoDonVi", Text, Required),
+    row("MaDoiTuong", Text, Optional),
+    row("NoiDung", Text, Optional),
+    row("NgayXuLy", Time, Required),
+    row("TrangThai", OneOf(&["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]), Required),
+    row("TaiLieuXuLy", List(HANDLING_PAPER), Optional),
+];
+
+const HANDLING_PAPER: &[Field] = &[
+    row("TepDinhKemId", Text, Optional),
+    row("TenTepDinhKem", TextUpTo(4000), Optional),
+    row("IsDeleted", OneOf(FALSE_TRUE), Optional),
+    row("MaThanhPhanHoSo", Text, Optional),
+    row("DuongDanTaiTepTin", Text, Optional),
 ];

@@ -1,4 +1,4 @@
-//! Insert, update and progress: the business rules behind the field table, then the effect.
+//! Insert, update, progress and status reports: the business rules behind the field table, then the effect.
 //! A call must never take effect for some of its items: one bad item refuses all, and no item is named as accepted.
 
 use serde_json::{Map, Value};
@@ -30,6 +30,27 @@ impl Portal {
         Ok(Reply::good("Cập nhật tiến độ hồ sơ thành công"))
     }
 
+    pub(crate) fn report_status(&self, body: &Map<String, Value>, fault: Option<FaultKind>) -> Result<Reply, Refusal> {
+        let Some(report) = body.get("data").and_then(Value::as_object) else {
+            return Err(Refusal::new(Reason::Field, "Trường data: bắt buộc phải có giá trị"));
+        };
+        let code = text_of(report, "MaHoSo").unwrap_or_default();
+        self.refuse_poisoned(code)?;
+        if !self.born.has(code) && self.dossiers.has(code) {
+            let message = format!("Hồ sơ {code} do địa phương đồng bộ, không phát sinh tại Cổng");
+            return Err(Refusal::new(Reason::NotBornHere, message));
+        }
+        self.born.report(&Item::new(code, report), report, self.dossiers.ledger(), fault)?;
+        Ok(Reply::good("Đồng bộ trạng thái hồ sơ thành công"))
+    }
+
+    fn refuse_poisoned(&self, code: &str) -> Result<(), Refusal> {
+        match self.plan().written.poison.get(code) {
+            Some(message) => Err(Refusal::new(Reason::Poison, message.clone())),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn require_own_agency(&self, agency_id: &str) -> Result<(), Refusal> {
         if agency::level_one(agency_id) == Some(self.level_one.as_str()) {
             return Ok(());
@@ -54,14 +75,11 @@ impl Portal {
     }
 
     fn items_of<'a>(&self, body: &'a Map<String, Value>) -> Result<Vec<Item<'a>>, Refusal> {
-        let plan = self.plan();
         data_of(body)
             .map(|item| {
                 let code = text_of(item, "MaHoSo").unwrap_or_default();
-                match plan.written.poison.get(code) {
-                    Some(message) => Err(Refusal::new(Reason::Poison, message.clone())),
-                    None => Ok(Item::new(code, item)),
-                }
+                self.refuse_poisoned(code)?;
+                Ok(Item::new(code, item))
             })
             .collect()
     }

@@ -18,7 +18,7 @@ use crate::portal::Answer;
 
 const JSON: &str = "application/json;charset=UTF-8";
 const DRIPS: u32 = 40;
-/// Time for the first half to leave before the connection ends.
+/// Time for the first part to leave before the connection ends.
 const HALF_REPLY_PAUSE: Duration = Duration::from_millis(20);
 
 const BUSY: AdapterError = AdapterError {
@@ -99,26 +99,34 @@ fn half_reply(text: String) -> Response<Body> {
     let length = text.len();
     let mut first = Bytes::from(text);
     first.truncate(length / 2);
+    with_length(length, broken_off(first))
+}
+
+/// The bytes, and then an end of connection where more are expected.
+pub(crate) fn broken_off(bytes: Bytes) -> Body {
     let rest = stream::once(async {
         sleep(HALF_REPLY_PAUSE).await;
         Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
     });
-    with_length(length, Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
+    Body::from_stream(stream::iter([Ok(bytes)]).chain(rest))
 }
 
 fn slow_drip(text: String, over: Duration, stopping: watch::Receiver<bool>) -> Response<Body> {
-    let length = text.len();
-    let size = length.div_ceil(DRIPS as usize).max(1);
+    with_length(text.len(), drips(text.into(), over, stopping))
+}
+
+/// The bytes a little at a time, the last after about this time.
+pub(crate) fn drips(bytes: Bytes, over: Duration, stopping: watch::Receiver<bool>) -> Body {
+    let size = bytes.len().div_ceil(DRIPS as usize).max(1);
     let pause = over / DRIPS;
-    let drips = stream::unfold((Bytes::from(text), stopping), move |(mut rest, stopping)| async move {
+    Body::from_stream(stream::unfold((bytes, stopping), move |(mut rest, stopping)| async move {
         if rest.is_empty() {
             return None;
         }
         wait(pause, stopping.clone()).await;
         let drip = rest.split_to(size.min(rest.len()));
         Some((Ok::<_, std::io::Error>(drip), (rest, stopping)))
-    });
-    with_length(length, Body::from_stream(drips))
+    }))
 }
 
 fn with_length(length: usize, body: Body) -> Response<Body> {

@@ -6,5 +6,5 @@ mod deliver;
 mod listener;
 
 pub(crate) use address::{AdapterError, LOGIN_PATH, door_of};
-pub(crate) use deliver::{Road, adapter_error, deliver};
+pub(crate) use deliver::{Road, adapter_error, broken_off, deliver, drips};
 pub(crate) use listener::{CuttableListener, Cutter};

@@ -13,7 +13,19 @@ async fn get(caller: &Caller, page: &str) -> Value {
 async fn the_index_lists_every_page() {
     let (_sandbox, caller) = open_default().await;
     let index = caller.client.get(format!("{}/_sandbox/", caller.url)).send().await.unwrap().text().await.unwrap();
-    for page in ["ledger", "counters", "dossiers", "dossiers/{code}", "faults", "reset"] {
+    for page in [
+        "ledger",
+        "counters",
+        "dossiers",
+        "dossiers/{code}",
+        "portal-born/{code}",
+        "faults",
+        "province",
+        "outgoing",
+        "outgoing/{id}",
+        "outgoing/release",
+        "reset",
+    ] {
         assert!(index.contains(&format!("/_sandbox/{page}")), "{page}");
     }
 }

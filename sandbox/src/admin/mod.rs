@@ -1,6 +1,8 @@
 //! The control pages under `/_sandbox/`, for tests in other processes and for people with curl.
 //! They must never be mistaken for the portal: no portal path begins like this.
 
+mod outgoing;
+
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -13,6 +15,7 @@ use crate::counters::Counters;
 use crate::dossiers::HeldDossier;
 use crate::faults::FaultPlan;
 use crate::ledger::LedgerEntry;
+use crate::portal::born::PortalBorn;
 use crate::server::World;
 
 const PAGE: usize = 1_000;
@@ -27,6 +30,13 @@ GET  /_sandbox/dossiers?after=&limit=1000   dossiers after a code
 GET  /_sandbox/dossiers/{code}              one dossier: fields as received, steps
 GET  /_sandbox/faults                       the fault plan
 PUT  /_sandbox/faults                       replace the fault plan
+GET  /_sandbox/portal-born?after=&limit=1000  dossiers made on the portal, after a code
+GET  /_sandbox/portal-born/{code}           one of them: what was given, what was reported
+PUT  /_sandbox/province                     where the portal's messages go; null for nowhere
+POST /_sandbox/outgoing                     send a message, or several together
+GET  /_sandbox/outgoing?after=0&limit=1000  messages, their attempts, the last answer
+GET  /_sandbox/outgoing/{id}                one message
+POST /_sandbox/outgoing/release             let held messages go, all at once
 POST /_sandbox/reset                        forget everything but settings and faults
 ";
 
@@ -39,7 +49,10 @@ pub(crate) fn routes() -> Router<World> {
         .route("/_sandbox/dossiers", get(dossiers))
         .route("/_sandbox/dossiers/{code}", get(dossier))
         .route("/_sandbox/faults", get(faults).put(put_faults))
+        .route("/_sandbox/portal-born", get(portal_born_page))
+        .route("/_sandbox/portal-born/{code}", get(portal_born))
         .route("/_sandbox/reset", post(reset))
+        .merge(outgoing::routes())
 }
 
 #[derive(Deserialize)]
@@ -91,6 +104,25 @@ async fn dossier(State(world): State<World>, Path(code): Path<String>) -> Respon
     }
 }
 
+#[derive(Serialize)]
+struct PortalBornPage {
+    dossiers: Vec<PortalBorn>,
+    next: Option<String>,
+}
+
+async fn portal_born_page(State(world): State<World>, Query(page): Query<Page<String>>) -> Json<PortalBornPage> {
+    let dossiers = world.portal.born.page(page.after.as_deref().unwrap_or_default(), page.limit());
+    let next = dossiers.last().filter(|_| dossiers.len() == page.limit()).map(|born| born.code.clone());
+    Json(PortalBornPage { dossiers, next })
+}
+
+async fn portal_born(State(world): State<World>, Path(code): Path<String>) -> Response {
+    match world.portal.born.get(&code) {
+        Some(born) => Json(born).into_response(),
+        None => (StatusCode::NOT_FOUND, "no such dossier\n").into_response(),
+    }
+}
+
 async fn faults(State(world): State<World>) -> Json<FaultPlan> {
     Json(world.portal.plan().written.clone())
 }
@@ -98,16 +130,21 @@ async fn faults(State(world): State<World>) -> Json<FaultPlan> {
 async fn put_faults(State(world): State<World>, plan: Result<Json<FaultPlan>, JsonRejection>) -> Response {
     let plan = match plan {
         Ok(Json(plan)) => plan,
-        Err(rejection) => return (StatusCode::BAD_REQUEST, format!("{}\n", rejection.body_text())).into_response(),
+        Err(rejection) => return refused(&rejection.body_text()),
     };
     if let Err(mistakes) = plan.check() {
-        return (StatusCode::BAD_REQUEST, format!("{mistakes}\n")).into_response();
+        return refused(&mistakes);
     }
     world.portal.set_plan(plan);
     StatusCode::NO_CONTENT.into_response()
 }
 
 async fn reset(State(world): State<World>) -> StatusCode {
+    world.office.clear();
     world.portal.reset();
     StatusCode::NO_CONTENT
+}
+
+fn refused(mistakes: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{mistakes}\n")).into_response()
 }
