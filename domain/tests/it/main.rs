@@ -2,6 +2,7 @@
 
 mod codes;
 mod dossiers;
+mod indicators;
 mod instants;
 mod registers;
 mod values;

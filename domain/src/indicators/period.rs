@@ -1,0 +1,58 @@
+//! The period that figures are for, in Vietnam dates.
+
+use jiff::civil::{Date, DateTime};
+use jiff::{Span, ToSpan};
+
+use crate::time::Timestamp;
+
+/// A stretch of whole days: a month, a quarter, or any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Period {
+    from: Timestamp,
+    /// The first instant that no longer belongs to it.
+    until: Timestamp,
+    /// How many such periods a year has, where the formula of the sync rate divides a year by it.
+    a_year: Option<u32>,
+}
+
+impl Period {
+    /// `None` if there is no such month.
+    pub fn month(year: i16, month: i8) -> Option<Self> {
+        Self::from_first_day(Date::new(year, month, 1).ok()?, 1.month(), 12)
+    }
+
+    /// A quarter (quý) from 1 to 4; `None` if there is no such quarter.
+    pub fn quarter(year: i16, quarter: i8) -> Option<Self> {
+        let month = quarter.checked_sub(1)?.checked_mul(3)?.checked_add(1)?;
+        Self::from_first_day(Date::new(year, month, 1).ok()?, 3.months(), 4)
+    }
+
+    /// From the first to the last day, both included; `None` if they are the wrong way round.
+    pub fn days(first: Date, last: Date) -> Option<Self> {
+        (first <= last).then(|| Self::between(first, last.checked_add(1.day()).ok()?, None)).flatten()
+    }
+
+    fn from_first_day(first: Date, length: Span, a_year: u32) -> Option<Self> {
+        Self::between(first, first.checked_add(length).ok()?, Some(a_year))
+    }
+
+    fn between(first: Date, after: Date, a_year: Option<u32>) -> Option<Self> {
+        let midnight = |day: Date| Timestamp::from_vietnam(DateTime::from_parts(day, jiff::civil::Time::MIN)).ok();
+        Some(Self { from: midnight(first)?, until: midnight(after)?, a_year })
+    }
+
+    pub fn contains(&self, instant: Timestamp) -> bool {
+        self.from <= instant && instant < self.until
+    }
+
+    /// The last second of the period, at which unfinished dossiers are judged. (A choice: the reference says "the end of
+    /// the period". For a period that is not over, that end lies ahead; give days up to today to judge as of today.)
+    pub fn end(&self) -> Timestamp {
+        self.until.plus_millis(-1000)
+    }
+
+    /// 12 for a month, 4 for a quarter.
+    pub fn a_year(&self) -> Option<u32> {
+        self.a_year
+    }
+}
