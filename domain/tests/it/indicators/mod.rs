@@ -62,7 +62,7 @@ fn limit(text: &str) -> Duration {
     Duration { amount: amount.parse().expect("an amount"), unit }
 }
 
-/// A dossier that meets no indicator but 2.1 and 5.4 is not known in: direct, of a procedure of which nothing is known.
+/// A direct dossier of which nothing else is told, of a procedure of which nothing is known.
 fn bare() -> HeldDossier {
     HeldDossier {
         code: DossierCode::parse("H15.50.05.13-260302-0001").expect("a code"),

@@ -188,8 +188,8 @@ fn from_half_online_on_all_points_times_the_sync_rate() {
     // 3 ÷ 8 = 37.5 % is below; 3 ÷ 8 × 8 ÷ 8 = 37.5 %.
     let below = of(3, 5, Some(8));
     assert_eq!((below.earned, below.times_sync_rate), (None, Some(percent("37.50"))));
-    // 1 ÷ 3 × 3 ÷ 7 = 14.2857… rounded once: 14.29; 33.33 % of 42.86 % would be 14.29 too, 2 ÷ 3 × 3 ÷ 7 = 28.5714….
-    assert_eq!(of(2, 1, Some(7)).times_sync_rate, Some(percent("28.57")));
+    // 2 ÷ 3 × 3 ÷ 13 = 15.3846…, rounded once; 66.67 % of 23.08 % would be 15.3874…, so 15.39.
+    assert_eq!(of(2, 1, Some(13)).times_sync_rate, Some(percent("15.38")));
     // Without a sync rate neither is known.
     let unknown = of(4, 4, None);
     assert_eq!((unknown.value, unknown.earned, unknown.times_sync_rate), (share(4, 8, "50.00"), None, None));
