@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod dossiers;
 pub mod erasure;
+pub mod inbox;
 
 pub mod access;
 pub mod audit;

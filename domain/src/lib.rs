@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod dossier;
+pub mod inbox;
 pub mod indicators;
 pub mod invalid;
 pub mod link;

@@ -12,6 +12,8 @@ lienthong_domain::code_enum! {
         DossiersRead = "dossiers:read" => "xem hồ sơ",
         DossiersWrite = "dossiers:write" => "gửi hồ sơ",
         CatalogueRead = "catalogue:read" => "xem danh mục",
+        InboxRead = "inbox:read" => "xem thông điệp của Cổng",
+        InboxWrite = "inbox:write" => "nhận, từ chối thông điệp của Cổng",
         AuditRead = "audit:read" => "đọc nhật ký kiểm toán",
         MetricsRead = "metrics:read" => "xem số đo vận hành",
         Operator = "operator" => "vận hành cổng",

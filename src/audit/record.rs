@@ -26,6 +26,8 @@ pub enum Kind {
     Lookup,
     /// A stored body was shown.
     BodyRead,
+    /// A local system decided about what was sent to it.
+    Decide,
     /// An operator decided something.
     Operator,
     /// The configuration in force.
@@ -56,6 +58,7 @@ impl Kind {
             Self::Outcome => "outcome",
             Self::Lookup => "lookup",
             Self::BodyRead => "body_read",
+            Self::Decide => "decide",
             Self::Operator => "operator",
             Self::Config => "config",
             Self::Erased => "erased",

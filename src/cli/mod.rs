@@ -108,7 +108,7 @@ pub fn run() -> ExitCode {
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
-            Command::Audit(command) => audit::run(|| load(&arguments), command).await,
+            Command::Audit(command) => Box::pin(audit::run(|| load(&arguments), command)).await,
             Command::Keys(command) => keys::run(&load(&arguments)?, command).await,
             Command::Witness(command) => witness::run(command).await,
             Command::Storage(command) => storage::run(&load(&arguments)?, command).await,

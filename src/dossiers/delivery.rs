@@ -4,11 +4,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use lienthong_domain::dossier::{Dossier, DossierCode, Step};
+use lienthong_domain::dossier::{Dossier, DossierCode, StatusReport, Step};
 use lienthong_domain::port::{AfterAmbiguity, DossierPortal, PortError, PortErrorKind, PortalOperation, Presence};
 use lienthong_domain::scalar::Scalar;
 
-use super::STEP;
+use super::{REPORT, STEP};
 use crate::http::json;
 use crate::outbox::{Attempt, Claimed, Delivery, Learned};
 
@@ -34,6 +34,9 @@ impl PortalDelivery {
     fn planned(claimed: &Claimed) -> PortalOperation {
         if claimed.item.kind == STEP {
             return PortalOperation::AppendStep;
+        }
+        if claimed.item.kind == REPORT {
+            return PortalOperation::Report;
         }
         match claimed.presence {
             Some(Presence::Present) => PortalOperation::Update,
@@ -64,7 +67,7 @@ impl PortalDelivery {
 async fn put(portal: &dyn DossierPortal, operation: PortalOperation, dossier: &Dossier) -> Result<(), PortError> {
     match operation {
         PortalOperation::Update => portal.update(dossier).await,
-        PortalOperation::Insert | PortalOperation::AppendStep => portal.insert(dossier).await,
+        PortalOperation::Insert | PortalOperation::AppendStep | PortalOperation::Report => portal.insert(dossier).await,
     }
 }
 
@@ -84,6 +87,7 @@ fn name_of(operation: PortalOperation) -> &'static str {
         PortalOperation::Insert => "dossier.insert",
         PortalOperation::Update => "dossier.update",
         PortalOperation::AppendStep => "dossier.append_step",
+        PortalOperation::Report => "dossier.report",
     }
 }
 
@@ -97,6 +101,13 @@ impl Delivery for PortalDelivery {
                 _ => Err(unreadable_body()),
             };
             return Attempt { operation: name_of(PortalOperation::AppendStep), result, learned: Learned::default() };
+        }
+        if claimed.item.kind == REPORT {
+            let result = match read::<StatusReport>(body) {
+                Ok(report) => portal.report(&report).await,
+                Err(()) => Err(unreadable_body()),
+            };
+            return Attempt { operation: name_of(PortalOperation::Report), result, learned: Learned::default() };
         }
         match read::<Dossier>(body) {
             Ok(dossier) => Self::sync(&*portal, claimed, &dossier).await,

@@ -28,11 +28,7 @@ use crate::replicas::Bell;
 use crate::storage::bodies::Bodies;
 use crate::storage::keys::Keys;
 
-/// The route on which dossiers go to the portal.
-pub const ROUTE: &str = "dossier-portal";
-/// Item kinds of the outbox.
-pub const SYNC: &str = "dossier.sync";
-pub const STEP: &str = "dossier.step";
+pub use crate::outbox::portal::{REPORT, ROUTE, STEP, SYNC};
 
 /// What the use cases of this topic stand on.
 pub struct Dossiers {

@@ -1,9 +1,10 @@
 //! The layers around every route, in one function, each with the reason for its place.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +20,7 @@ use super::observe::observe;
 use super::openapi::API_VERSION;
 use super::problem::{Code, Problem, localise};
 use super::rules::{Priority, RuleBook, rule_of};
+use crate::inbox::Senders;
 use crate::telemetry::metrics::SHED;
 
 /// Of what needs no token: a form for the token endpoint.
@@ -30,12 +32,32 @@ pub struct HttpLimits {
     pub body: BodyLimit,
     pub request_timeout: Duration,
     pub places: Arc<Places>,
+    pub inbound: Arc<Inbound>,
+}
+
+/// What other systems send by themselves: where, and who may.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    pub paths: HashSet<String>,
+    pub senders: Senders,
+}
+
+impl Inbound {
+    fn serves(&self, request: &Request) -> bool {
+        let path = request.extensions().get::<MatchedPath>();
+        path.is_some_and(|path| self.paths.contains(path.as_str()))
+    }
 }
 
 /// Puts the layers around the routes. The last one added is the first that a request meets.
 pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
     let request_timeout = limits.request_timeout;
-    let shedding = Shedding { places: Arc::clone(&limits.places), book: Arc::clone(&book), body: limits.body };
+    let shedding = Shedding {
+        places: Arc::clone(&limits.places),
+        book: Arc::clone(&book),
+        body: limits.body,
+        inbound: Arc::clone(&limits.inbound),
+    };
     routes
         // Innermost: a body is bounded wherever it is read.
         .layer(Extension(limits.body))
@@ -111,6 +133,7 @@ struct Shedding {
     places: Arc<Places>,
     book: Arc<RuleBook>,
     body: BodyLimit,
+    inbound: Arc<Inbound>,
 }
 
 /// Found on the way to a place; told further inside, where refusals are written in one shape.
@@ -155,6 +178,13 @@ impl Shedding {
         }
         let priority = match rule_of(&self.book, request) {
             Some(rule) => rule.priority,
+            // Its body may be large, and is read where it is taken apart; who may send it is known by its connection.
+            None if self.inbound.serves(request) => {
+                if !self.inbound.senders.include(request.extensions().get()) {
+                    return Err(Refused { problem: Problem::new(Code::SenderUnknown), is_last: true });
+                }
+                Priority::Last
+            }
             None => {
                 let limit = BodyLimit { bytes: MOST_OPEN_BODY_BYTES, ..self.body };
                 *request.body_mut() = read_all(std::mem::take(request.body_mut()), limit).await?.into();

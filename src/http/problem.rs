@@ -67,6 +67,10 @@ codes! {
     TransitionNotAllowed = "dossier.transition_not_allowed", CONFLICT, "Không thể chuyển trạng thái như vậy", "This transition is not allowed";
     StepBeforeDossier = "dossier.step_before_dossier", CONFLICT, "Chưa có hồ sơ để ghi tiến độ", "A step for a dossier that was never sent";
     DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
+    InboxItemNotFound = "inbox.item_not_found", NOT_FOUND, "Không có thông điệp này, hoặc chưa đến lượt", "There is no such message, or it is not its turn";
+    FileNotFound = "inbox.file_not_found", NOT_FOUND, "Thông điệp không có tệp này", "The message has no such file";
+    InboxDecided = "inbox.decided", CONFLICT, "Thông điệp đã được quyết định khác", "The message was decided otherwise";
+    SenderUnknown = "access.sender_unknown", FORBIDDEN, "Nơi gửi không có trong cấu hình", "The sender is not in the configuration";
     OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";
     AuditRecordNotFound = "audit.record_not_found", NOT_FOUND, "Nhật ký không có bản ghi này", "The audit log has no such record";
     QuotaExceeded = "access.quota_exceeded", TOO_MANY_REQUESTS, "Vượt hạn mức yêu cầu", "A quota is exceeded";

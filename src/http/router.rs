@@ -22,12 +22,16 @@ use crate::access::{Access, authenticate};
 use crate::audit;
 use crate::catalogue::{self, Catalogue};
 use crate::dossiers::{self, Dossiers};
+use crate::inbox::{self, Inbox, Portal};
 use crate::outbox::http as operations;
 
 /// What the routes stand on.
 pub struct Topics {
     pub dossiers: Arc<Dossiers>,
     pub catalogue: Arc<Catalogue>,
+    pub inbox: Arc<Inbox>,
+    /// What sends to the inbox, if it is on.
+    pub sender: Option<Arc<Portal>>,
     pub operations: Arc<operations::Operations>,
     pub audit: Arc<audit::http::PublicLog>,
     pub records: Arc<audit::records::Records>,
@@ -43,6 +47,7 @@ fn api(topics: &Topics) -> OpenApiRouter {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(dossiers::http::routes(Arc::clone(&topics.dossiers)))
         .merge(catalogue::http::routes(Arc::clone(&topics.catalogue)))
+        .merge(inbox::http::routes(Arc::clone(&topics.inbox)))
         .merge(operations::routes(Arc::clone(&topics.operations)))
         .merge(audit::records::routes(Arc::clone(&topics.records)))
         .merge(super::metrics::routes(topics.counts.clone()))
@@ -85,6 +90,12 @@ pub fn all(topics: &Topics, limits: &HttpLimits) -> anyhow::Result<Router> {
         .merge(audit::http::routes(Arc::clone(&topics.audit)))
         .merge(open_api)
         .method_not_allowed_fallback(not_allowed);
+    let open = match &topics.sender {
+        Some(portal) => {
+            open.merge(inbox::portal_routes(&topics.inbox, portal)?.method_not_allowed_fallback(not_allowed))
+        }
+        None => open,
+    };
     let routes = authenticated.merge(open).fallback(|| async { Problem::new(Code::RouteNotFound) });
     Ok(layers::around(routes, limits, book))
 }

@@ -25,6 +25,10 @@ pub enum About {
     DossiersInBody,
     /// Those of the caller's own agencies: others do not appear.
     OwnDossiers,
+    /// Messages of the portal: those for the caller's own agencies, others do not appear.
+    OwnInbox,
+    /// One of them, named in the path.
+    InboxItem,
     /// Records of the audit log: those of the caller's own agencies, others do not appear.
     OwnRecords,
     /// One record of it, named in the path.
@@ -77,6 +81,11 @@ pub const RULES: &[Rule] = &[
     rule("postDossierSteps", Scope::DossiersWrite, About::Dossier, Priority::Usual),
     rule("postDossierBatch", Scope::DossiersWrite, About::DossiersInBody, Priority::Bulk),
     rule("getProcedure", Scope::CatalogueRead, About::Everyone, Priority::Usual),
+    rule("listInboxItems", Scope::InboxRead, About::OwnInbox, Priority::Bulk),
+    rule("getInboxItem", Scope::InboxRead, About::InboxItem, Priority::Usual),
+    rule("getInboxFile", Scope::InboxRead, About::InboxItem, Priority::Usual),
+    rule("acknowledgeInboxItem", Scope::InboxWrite, About::InboxItem, Priority::Usual),
+    rule("rejectInboxItem", Scope::InboxWrite, About::InboxItem, Priority::Usual),
     rule("getOperation", Scope::DossiersRead, About::Operation, Priority::Usual),
     rule("listAuditRecords", Scope::AuditRead, About::OwnRecords, Priority::Bulk),
     rule("getAuditRecord", Scope::AuditRead, About::Record, Priority::Usual),

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::store::OutboxStore;
-use super::{Item, Problem as ItemProblem, Status};
+use super::{Item, Problem as ItemProblem, Status, portal};
 use crate::access::{Caller, Client};
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Problem};
@@ -108,8 +108,12 @@ impl From<Item> for OperationItem {
     fn from(item: Item) -> Self {
         Self {
             id: item.id,
+            // What reports on a dossier of the portal has that one's code, under which none is here.
+            resource: match item.kind == portal::REPORT {
+                true => "/v1/inbox-items".to_owned(),
+                false => format!("/v1/dossiers/{}", item.lane),
+            },
             kind: item.kind,
-            resource: format!("/v1/dossiers/{}", item.lane),
             ordinal: item.ordinal,
             status: item.status,
             attempts: item.attempts,

@@ -16,3 +16,13 @@ pub use item::{Claimed, Item, NewItem, OperationView, Problem};
 pub use retry::RetrySchedule;
 pub use status::{Status, TRANSITIONS, may_follow};
 pub use worker::{InFlight, Worker, WorkerSettings};
+
+/// What goes to the portal, whichever topic enqueues it.
+pub mod portal {
+    /// The route.
+    pub const ROUTE: &str = "dossier-portal";
+    /// Kinds of items: a full state, a step, and where a dossier stands that was born on the portal.
+    pub const SYNC: &str = "dossier.sync";
+    pub const STEP: &str = "dossier.step";
+    pub const REPORT: &str = "dossier.report";
+}

@@ -5,6 +5,7 @@ pub mod backlog;
 pub mod bodies;
 pub mod copy;
 pub mod disk;
+pub mod files;
 pub mod generations;
 pub mod hex;
 mod key_checks;

@@ -19,6 +19,7 @@ use crate::audit::anchors::witnesses::Witness;
 use crate::audit::retention::Retention;
 use crate::audit::thin::Thinner;
 use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
+use crate::inbox;
 use crate::keyring::store::ReplicaKeys;
 use crate::outbox::Status;
 use crate::replicas::{Duty, Member};
@@ -91,6 +92,13 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             async move { retention.turn(months).await }
         }
     };
+    let sweep = {
+        let (files, store, clock) = (lasting.files.clone(), Arc::clone(&lasting.inbox), Arc::clone(clock));
+        move || {
+            let (files, store, now) = (files.clone(), Arc::clone(&store), clock.now());
+            async move { inbox::sweep(&files, &*store, now).await.map(|_| false) }
+        }
+    };
     let rotate = {
         let in_force = in_force.clone();
         move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
@@ -136,6 +144,7 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
         Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
         Duty { name: "old logs", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(drop())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
+        Duty { name: "unreadable files", every: Duration::from_secs(600), turn: Box::new(move |_| Box::pin(sweep())) },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]);
     duties

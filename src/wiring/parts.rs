@@ -9,9 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use axum::Router;
 use lienthong_adapter_kit::card::{Card, Ports, Tools};
+use lienthong_domain::catalogue::AgencyRegister;
 use lienthong_domain::port::DossierPortal;
 use lienthong_domain::time::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 
 use super::Stores;
 use crate::access::Access;
@@ -34,10 +36,12 @@ use crate::config::{Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
 use crate::http::health::Health;
 use crate::http::json::BodyLimit;
-use crate::http::layers::{HttpLimits, Places};
+use crate::http::layers::{HttpLimits, Inbound, Places};
 use crate::http::router::{self, Topics};
 use crate::http::tls::{Tls, TlsFiles};
+use crate::inbox::{self, Inbox, Portal, store::InboxStore};
 use crate::outbox::http::Operations;
+use crate::storage::files::Files;
 use crate::telemetry::metrics;
 
 /// What stays as long as the process, whatever the configuration becomes.
@@ -54,6 +58,8 @@ pub(super) struct Lasting {
     /// With the keys whose first request is under way.
     pub(super) replies: Arc<Replies>,
     dossiers: Arc<dyn DossierStore>,
+    pub(super) inbox: Arc<dyn InboxStore>,
+    pub(super) files: Files,
     /// A stop was asked for.
     pub(super) is_leaving: Arc<AtomicBool>,
     /// What was counted since the process began.
@@ -91,6 +97,8 @@ impl Lasting {
             register: Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?),
             replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),
             dossiers: dossiers::store::open(&stores.database, &stores.recorder),
+            inbox: inbox::store::open(&stores.database),
+            files: Files::open(&settings.files_folder())?,
             stores: Arc::clone(stores),
             clock: Arc::clone(clock),
             is_leaving: Arc::default(),
@@ -178,8 +186,12 @@ impl Parts {
             },
             request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
             places: Arc::clone(&places),
+            inbound: Arc::default(),
         };
-        let routes = router::all(&topics(lasting, settings, &ports, &access, &quotas)?, &limits)?;
+        let topics = topics(lasting, settings, &ports, &access, &quotas)?;
+        let paths = topics.sender.iter().flat_map(|portal| portal.inbound.paths()).map(|path| path.path);
+        let inbound = Arc::new(Inbound { paths: paths.collect(), senders: settings.inbox.senders() });
+        let routes = router::all(&topics, &HttpLimits { inbound, ..limits })?;
         Ok(Self { loaded, ports, access, quotas, places, routes })
     }
 
@@ -253,6 +265,8 @@ fn topics(
             page_items: settings.dossiers.page_items,
         },
     };
+    let inbox = inbox(lasting, settings, &agencies);
+    let sender = settings.inbox.enabled.then(|| sender(settings, ports)).transpose()?;
     let health = Health {
         outbox: Arc::clone(&stores.outbox),
         disk: stores.disk.clone(),
@@ -271,6 +285,8 @@ fn topics(
         audit: Arc::new(audit),
         records: Arc::new(records),
         dossiers: Arc::new(dossiers),
+        inbox: Arc::new(inbox),
+        sender: sender.map(Arc::new),
         catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(health),
@@ -279,6 +295,32 @@ fn topics(
         quotas: Arc::clone(quotas),
         token_endpoint: Arc::new(token_endpoint),
     })
+}
+
+fn inbox(lasting: &Lasting, settings: &Settings, agencies: &Arc<AgencyRegister>) -> Inbox {
+    let Lasting { stores, clock, .. } = lasting;
+    Inbox {
+        store: Arc::clone(&lasting.inbox),
+        outbox: Arc::clone(&stores.outbox),
+        audit: Arc::clone(&stores.audit),
+        recorder: Arc::clone(&stores.recorder),
+        bodies: Arc::clone(&stores.bodies),
+        keys: Arc::clone(&stores.keys),
+        files: lasting.files.clone(),
+        clock: Arc::clone(clock),
+        agencies: Arc::clone(agencies),
+        competence: settings.inbox.competence(),
+        bell: stores.bell.clone(),
+        limits: settings.inbox.limits(Duration::from_millis(settings.http.request_timeout_ms)),
+    }
+}
+
+/// What sends to the inbox.
+fn sender(settings: &Settings, ports: &Ports) -> anyhow::Result<Portal> {
+    let name = settings.portal.adapter.clone();
+    let inbound = ports.portal_inbound.clone();
+    let inbound = inbound.ok_or_else(|| anyhow!("inbox.enabled: adapter {name} takes in no messages"))?;
+    Ok(Portal { name, inbound, places: Semaphore::new(settings.inbox.concurrent_messages) })
 }
 
 /// What the adapter of the portal offers.

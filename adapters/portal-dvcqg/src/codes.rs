@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
-use lienthong_domain::dossier::{FeeCollection, FeeKind, IdentityKind, PaperForm, SubmissionPlace};
+use lienthong_domain::dossier::{DossierState, FeeCollection, FeeKind, IdentityKind, PaperForm, SubmissionPlace};
 use lienthong_domain::invalid::{InvalidFields, Refusal, json_pointer};
 use lienthong_domain::scalar::{Scalar, ScalarSchema};
 
@@ -18,17 +18,46 @@ pub(crate) struct Codes {
     pub(crate) fee_collection: CodeTable<FeeCollection>,
     pub(crate) paper_form: CodeTable<PaperForm>,
     pub(crate) supplement_status: CodeTable<SupplementStatus>,
+    /// Of dossiers that were born on the portal; it knows fewer of them.
+    pub(crate) reported_state: CollapsedTable<DossierState>,
 }
 
-/// A total table from the members of a closed list to codes.
+/// A total table from the members of a closed list to codes, each of its own.
 #[derive(Debug, Clone)]
-pub(crate) struct CodeTable<T> {
+pub(crate) struct CodeTable<T>(CollapsedTable<T>);
+
+impl<T: Scalar> CodeTable<T> {
+    pub(crate) fn code(&self, member: &T) -> String {
+        self.0.code(member)
+    }
+}
+
+impl<T: Scalar> Deserr<InvalidFields> for CodeTable<T> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, InvalidFields> {
+        let table = CollapsedTable::<T>::deserialize_from_value(value, location)?;
+        let mut wrong = InvalidFields::default();
+        for (member, code) in T::SCHEMA.values.iter().zip(&table.codes) {
+            if table.codes.iter().filter(|other| *other == code).count() > 1 {
+                let refusal = Refusal::new("value", "Mã này dùng cho hai mục.", "Two members have this code.");
+                wrong.push(format!("{}/{member}", json_pointer(location)), refusal);
+            }
+        }
+        wrong.into_result(Self(table))
+    }
+}
+
+/// A total table in which several members may have one code: what the other side does not tell apart.
+#[derive(Debug, Clone)]
+pub(crate) struct CollapsedTable<T> {
     /// In the order of `T::SCHEMA.values`.
     codes: Vec<String>,
     of: PhantomData<T>,
 }
 
-impl<T: Scalar> CodeTable<T> {
+impl<T: Scalar> CollapsedTable<T> {
     pub(crate) fn code(&self, member: &T) -> String {
         let name = member.to_text();
         let place = T::SCHEMA.values.iter().position(|known| *known == name);
@@ -37,7 +66,7 @@ impl<T: Scalar> CodeTable<T> {
     }
 }
 
-impl<T: Scalar> Deserr<InvalidFields> for CodeTable<T> {
+impl<T: Scalar> Deserr<InvalidFields> for CollapsedTable<T> {
     fn deserialize_from_value<V: IntoValue>(
         value: Value<V>,
         location: ValuePointerRef<'_>,
@@ -47,15 +76,10 @@ impl<T: Scalar> Deserr<InvalidFields> for CodeTable<T> {
         let names = T::SCHEMA.values;
         let mut codes = vec![String::new(); names.len()];
         for (name, code) in crate::config::read_texts(value, location)? {
-            let pointer = format!("{place}/{name}");
-            let Some(member) = names.iter().position(|known| *known == name) else {
-                wrong.push(pointer, unknown_member(names));
-                continue;
-            };
-            if codes.contains(&code) {
-                wrong.push(pointer, Refusal::new("value", "Mã này đã được dùng.", "This code is used already."));
+            match names.iter().position(|known| *known == name) {
+                Some(member) => codes[member] = code,
+                None => wrong.push(format!("{place}/{name}"), unknown_member(names)),
             }
-            codes[member] = code;
         }
         for (name, code) in names.iter().zip(&codes) {
             if code.is_empty() {

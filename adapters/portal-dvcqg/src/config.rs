@@ -12,6 +12,7 @@ use lienthong_domain::port::AfterAmbiguity;
 use lienthong_domain::scalar::Scalar;
 
 use crate::codes::Codes;
+use crate::inbound::InboundSettings;
 
 #[derive(Debug, Clone, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
@@ -40,6 +41,7 @@ pub(crate) struct Profile {
     pub(crate) headers: Headers,
     pub(crate) services: Services,
     pub(crate) wire: WireSettings,
+    pub(crate) inbound: InboundSettings,
     pub(crate) after_ambiguity: AmbiguitySettings,
     pub(crate) catalogue: CatalogueSettings,
     pub(crate) codes: Codes,
@@ -160,6 +162,7 @@ pub(crate) struct AmbiguitySettings {
     pub(crate) insert: Ambiguity,
     pub(crate) update: Ambiguity,
     pub(crate) append_step: Ambiguity,
+    pub(crate) report: Ambiguity,
     pub(crate) steps_are_deduplicated: bool,
 }
 
@@ -281,6 +284,16 @@ fn steps_are_safe(set: AmbiguitySettings, location: ValuePointerRef<'_>) -> Resu
                 "value",
                 "Tra cứu hồ sơ không cho biết một bước xử lý đã được nhận hay chưa; dùng park.",
                 "Looking a dossier up does not tell whether it has a step; use park.",
+            ),
+        );
+    }
+    if set.report == Ambiguity::LookUp {
+        wrong.push(
+            format!("{place}/report"),
+            Refusal::new(
+                "value",
+                "Tra cứu hồ sơ không cho biết trạng thái đã được nhận hay chưa; dùng resend hoặc park.",
+                "Looking a dossier up does not tell whether its status was taken; use resend or park.",
             ),
         );
     }

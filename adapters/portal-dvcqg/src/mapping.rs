@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lienthong_domain::dossier::{
     Channel, Dossier, DossierCode, DossierState, Fee, OnlinePayment, OtherPaper, Owner, OwnerKind, ResultPaper,
-    ReturnMethod, Step, SubmittedPaper, Supplement,
+    ReturnMethod, StatusReport, Step, SubmittedPaper, Supplement,
 };
 use lienthong_domain::link::FileLink;
 use lienthong_domain::personal::Personal;
@@ -17,7 +17,8 @@ use crate::codes::{Codes, PaperReuse, SupplementStatus};
 use crate::config::WireSettings;
 use crate::reason::PersonalTexts;
 use crate::wire::{
-    DatabaseItem, DossierItem, FeeItem, IdentityItem, OtherPaperItem, PaperItem, ResultItem, StepItem, SupplementItem,
+    DatabaseItem, DossierItem, FeeItem, IdentityItem, OtherPaperItem, PaperItem, ReportItem, ResultItem, StepItem,
+    SupplementItem,
 };
 
 /// What the profile decides about writing.
@@ -82,6 +83,17 @@ impl Mapping<'_> {
             state: state(step.state),
             started_at: self.time(step.started_at),
             due_at: self.time(step.due_at),
+        }
+    }
+
+    pub(crate) fn report(&self, report: &StatusReport) -> ReportItem {
+        ReportItem {
+            national_code: report.national_code.as_str().to_owned(),
+            local_code: report.local_code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default(),
+            note: optional(report.note.as_ref()),
+            at: self.wire.time_format.write(report.at),
+            state: self.codes.reported_state.code(&report.state),
+            papers: Vec::new(),
         }
     }
 

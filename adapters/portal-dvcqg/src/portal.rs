@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lienthong_adapter_kit::Tools;
 use lienthong_domain::catalogue::ProcedureCode;
-use lienthong_domain::dossier::{Channel, Dossier, DossierCode, Owner, Step};
+use lienthong_domain::dossier::{Channel, Dossier, DossierCode, Owner, StatusReport, Step};
 use lienthong_domain::invalid::{Message, Refusal};
 use lienthong_domain::port::{
     AfterAmbiguity, Aged, DossierPortal, PortError, PortalOperation, Presence, ProcedureCatalogue, ProcedureEntry,
@@ -118,6 +118,11 @@ impl DossierPortal for NationalPortal {
         self.write(wire::SEND_STEP, &append, &personal).await.map_err(CallFailure::of_write)
     }
 
+    async fn report(&self, report: &StatusReport) -> Result<(), PortError> {
+        let sent = wire::Report { kind: wire::REPORT_KIND, data: self.mapping().report(report) };
+        self.write(wire::SEND_REPORT, &sent, &PersonalTexts::default()).await.map_err(CallFailure::of_write)
+    }
+
     async fn look_up(&self, dossier: &DossierCode) -> Result<Presence, PortError> {
         let services = &self.client.profile.services;
         let service = Service { endpoint: services.look_up_at, name: &services.look_up_name, is_read: true };
@@ -140,6 +145,7 @@ impl DossierPortal for NationalPortal {
             PortalOperation::Update => profile.update.into(),
             PortalOperation::AppendStep if profile.steps_are_deduplicated => Ambiguity::Resend.into(),
             PortalOperation::AppendStep => profile.append_step.into(),
+            PortalOperation::Report => profile.report.into(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) const PROVIDER_URL: &str = "providerurl";
 
 pub(crate) const SEND_DOSSIER: &str = "DongBoHoSoMC";
 pub(crate) const SEND_STEP: &str = "CapNhatTienDoHoSoMC";
+pub(crate) const SEND_REPORT: &str = "DongBoTrangThaiHoSo";
 pub(crate) const READ_PROCEDURE: &str = "LayThuTuc";
 pub(crate) const FIND_ACCOUNT: &str = "TraCuuTechID";
 
@@ -25,6 +26,58 @@ pub(crate) mod reply {
     pub(crate) const FIELD_CODE: &[&str] = &["MALINHVUC"];
     pub(crate) const FIELD_NAME: &[&str] = &["TENLINHVUC"];
     pub(crate) const ACCOUNT_ID: &[&str] = &["TECHNICALID"];
+}
+
+/// Members of what the portal sends by itself, and the texts in them.
+pub(crate) mod inbound {
+    pub(crate) const SERVICE: &[&str] = &["service"];
+    pub(crate) const IS_UPDATING: &[&str] = &["isUpdating"];
+    pub(crate) const DATA: &[&str] = &["data"];
+    pub(crate) const SHARED_KEY: &[&str] = &["SecurityKey"];
+    /// A payment of land tax, at the address of dossiers.
+    pub(crate) const TAX_PAID: &str = "NhanChungTuThueDat";
+
+    pub(crate) const NATIONAL_CODE: &[&str] = &["MaHoSoQG", "MaHoSo"];
+    pub(crate) const PROCEDURE: &[&str] = &["MaTTHC"];
+    pub(crate) const DOCUMENT_NUMBER: &[&str] = &["SoVanBan"];
+    pub(crate) const SUBMITTED_AT: &[&str] = &["NgayNopHoSo"];
+    pub(crate) const CHANGE_REASON: &[&str] = &["LyDoDieuChinh"];
+    pub(crate) const FILE_NAME: &[&str] = &["TenTepDangKy"];
+    pub(crate) const FILE_LINK: &[&str] = &["URLTepDangKy"];
+
+    pub(crate) const PAYMENT: &[&str] = &["ThongTinThanhToan"];
+    pub(crate) const NOTICE_CODE: &[&str] = &["MaThongBaoThue"];
+    pub(crate) const PAID_AT: &[&str] = &["ThoiGianThanhToan"];
+    pub(crate) const AMOUNT: &[&str] = &["SoTien"];
+    pub(crate) const PAYMENT_CONTENT: &[&str] = &["NoiDungThanhToan"];
+    pub(crate) const PAYMENT_STATUS: &[&str] = &["TrangThaiThanhToan"];
+    pub(crate) const PAID: &str = "1";
+    pub(crate) const PAYER_NUMBER: &[&str] = &["SoCMTNguoiNopTien"];
+    pub(crate) const RECEIPT_LINK: &[&str] = &["UrlFileChungTu"];
+
+    pub(crate) const NOTICE: &[&str] = &["FileThongBaoThue"];
+    /// Where the rows of a notice are.
+    pub(crate) const NOTICE_PATH: [&str; 3] = ["DATA", "BODY", "ROW_LIST"];
+    pub(crate) const NOTICE_DOSSIER: &str = "MA_HSO";
+    pub(crate) const DECISION: &str = "LIST";
+    pub(crate) const TAX_CODE: &str = "MA_SO_THUE";
+    pub(crate) const DECISION_NUMBER: &str = "SO_QUYET_DINH";
+    /// `dd-MM-yyyy`.
+    pub(crate) const DECISION_DATE: &str = "NGAY_QUYET_DINH";
+    pub(crate) const TAX_ITEM: &str = "TEN_TIEUMUC";
+    pub(crate) const TAX_AMOUNT: &str = "SO_TIEN";
+
+    pub(crate) const REGISTRATION_FILE: &[&str] = &["TepDonDangKy"];
+    pub(crate) const PAPERS: &[&str] = &["TaiLieuNop"];
+    pub(crate) const PAPER_NAME: &[&str] = &["TenTepDinhKem"];
+    pub(crate) const PAPER_CONTENT: &[&str] = &["Base64"];
+
+    /// What is answered.
+    #[derive(serde::Serialize)]
+    pub(crate) struct Answer {
+        pub(crate) error_code: i8,
+        pub(crate) message: String,
+    }
 }
 
 #[derive(Serialize)]
@@ -55,6 +108,33 @@ pub(crate) struct DossierUpsert {
 #[derive(Serialize)]
 pub(crate) struct StepAppend {
     pub(crate) data: [StepItem; 1],
+}
+
+/// Where a dossier of the portal stands here. Unlike elsewhere, `data` is one object.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) data: ReportItem,
+}
+
+/// Of a [`Report`].
+pub(crate) const REPORT_KIND: &str = "2";
+
+#[derive(Serialize)]
+pub(crate) struct ReportItem {
+    #[serde(rename = "MaHoSo")]
+    pub(crate) national_code: String,
+    #[serde(rename = "MaHoSoDonVi")]
+    pub(crate) local_code: String,
+    #[serde(rename = "NoiDung")]
+    pub(crate) note: String,
+    #[serde(rename = "NgayXuLy")]
+    pub(crate) at: String,
+    #[serde(rename = "TrangThai")]
+    pub(crate) state: String,
+    #[serde(rename = "TaiLieuXuLy")]
+    pub(crate) papers: Vec<PaperItem>,
 }
 
 #[derive(Serialize)]

@@ -10,6 +10,7 @@ use lienthong_sandbox::{Effect, FaultKind, FaultPlan, Operation, OperationFaults
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::inbox::{INBOX, a_message_with_a_file};
 use crate::support::{Answer, World, dossier, dossier_path, dossier_with};
 
 const CODE: &str = "H15.50-261121-0001";
@@ -183,17 +184,25 @@ async fn a_batch_delivers_the_states_of_one_dossier_in_the_order_of_its_items() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_of_the_api_document_are_accepted_as_they_stand_and_delivered() {
-    let world = World::start().await;
+    let world = World::with(Settings::default(), INBOX).await;
     let document = Answer::of(world.request(Method::GET, "/v1/openapi.json")).await.is(200).json();
     let mut sent = 0;
     // The dossier before its steps.
-    let order = [("putDossier", 202), ("postDossierSteps", 202), ("postDossierBatch", 202), ("postPersonView", 200)];
+    let order = [
+        ("putDossier", 202),
+        ("postDossierSteps", 202),
+        ("postDossierBatch", 202),
+        ("postPersonView", 200),
+        ("acknowledgeInboxItem", 200),
+        ("rejectInboxItem", 200),
+    ];
     for (operation_id, status) in order {
         let (path, method, operation) =
             operations(&document).find(|(_, _, o)| o["operationId"] == operation_id).unwrap();
         let example = &operation["requestBody"]["content"]["application/json"]["example"];
         assert!(example.is_object(), "{operation_id} has no example");
-        let path = path.replace("{code}", CODE);
+        let message = a_message_with_a_file(&world, operation_id).await;
+        let path = path.replace("{code}", CODE).replace("{id}", &message);
         let method: Method = method.to_uppercase().parse().unwrap();
         let request = world
             .request(method, &path)

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lienthong_contract_tests::gateway::{Deployment, PROVINCE, WARD, client, wait_until_none};
 use lienthong_contract_tests::load::step;
 use lienthong_sandbox::{FaultKind, FaultPlan, Operation, OperationFaults, PortalSettings, Sandbox, Settings};
@@ -86,6 +88,20 @@ fn numbers(text: &str) -> Vec<&str> {
     lone.filter(|run| matches!(run.len(), 9 | 12) && run.bytes().all(|c| c.is_ascii_digit())).collect()
 }
 
+/// The last one is taken.
+fn private_messages() -> Vec<String> {
+    let file = STANDARD.encode(format!("%PDF-1.7 {}", PRIVATE.join(" ").repeat(400)));
+    let good = json!({ "data": {
+        "MaHoSo": "KM-1", "NgayNopHoSo": "20261121083000", "TenThuongNhan": "Quàng Thị Kín", "DienThoai": "0987612345",
+        "MaSoThue": "0301234567", "Email": "kin.quang@example.vn",
+        "TaiLieuNop": [{ "TenTepDinhKem": "kin-4711.pdf", "Base64": file }] } });
+    let mut wrong = good.clone();
+    wrong["data"]["NgayNopHoSo"] = json!("Quàng Thị Kín 079203004711");
+    wrong["data"]["TaiLieuNop"][0]["Base64"] = json!("Nội dung kín");
+    let malformed = good.to_string().replace("\"MaSoThue\":", "MaSoThue");
+    vec![wrong.to_string(), malformed, good.to_string()]
+}
+
 struct Day {
     deployment: Deployment,
     log: String,
@@ -111,7 +127,8 @@ async fn day(format: &str) -> Day {
     let sandbox = Sandbox::start(settings).await.unwrap();
     let more = format!(
         "log = {{ filter = \"trace\", format = \"{format}\" }}\n\
-         adapters.portal-dvcqg.http = {{ connect_timeout_ms = 200, total_timeout_ms = 250 }}"
+         adapters.portal-dvcqg.http = {{ connect_timeout_ms = 200, total_timeout_ms = 250 }}\n\
+         inbox = {{ enabled = true, sender_addresses = [\"127.0.0.1\"], agency = \"H15\" }}"
     );
     let deployment = Deployment::new(&sandbox.url(), &more).unwrap();
     let (program, _) = deployment.spawn().await.unwrap();
@@ -179,6 +196,14 @@ async fn day(format: &str) -> Day {
     let listed = Answer::of(client().get(format!("{url}/v1/dossiers?{query}")).bearer_auth(&token)).await;
     // The unknown parameter's name is given back as its place, to its sender.
     assert_eq!(listed.status, 400);
+
+    // What the portal sends, as it should and otherwise.
+    for message in private_messages() {
+        let sent = client().post(format!("{url}/addtthcKhuyenMai")).header("content-type", "application/json");
+        let answer = sent.body(message).send().await.unwrap();
+        refusals.push(answer.text().await.unwrap());
+    }
+    assert!(refusals.last().unwrap().contains("\"error_code\":0"), "{:?}", refusals.last());
 
     // What goes wrong on the way.
     let open = ["accepted", "sending", "retry"];
@@ -252,8 +277,9 @@ async fn a_log_for_people_holds_no_more_than_one_for_machines() {
 fn files_hold_nobody(day: &Day) {
     let data = day.deployment.folder().join("data");
     let (mut searched, mut bytes_searched) = (0, 0);
-    for entry in std::fs::read_dir(&data).unwrap() {
-        let path = entry.unwrap().path();
+    let folders = [data.clone(), data.join("files")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
         let bytes = std::fs::read(&path).unwrap();
         for words in [PRIVATE, &day.secrets()] {
             assert_eq!(leak(&bytes, words), None, "in {}", path.display());

@@ -14,6 +14,7 @@ mod documents;
 mod edge;
 mod erasure;
 mod idempotency;
+mod inbox;
 mod keyring;
 mod limits;
 mod logs;

@@ -74,6 +74,14 @@ impl World {
         }
     }
 
+    /// Ends a gateway that is a program of its own at this instant (SIGKILL).
+    pub(crate) async fn kill(&mut self) {
+        match self.gateway.take() {
+            Some(Running::Outside(program)) => program.kill().unwrap(),
+            _ => panic!("only a program of its own can be killed"),
+        }
+    }
+
     /// Stops the gateway and starts it again on the same folder.
     pub(crate) async fn restart(&mut self) {
         let was_outside = matches!(self.gateway, Some(Running::Outside(_)));

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::dossier::{Dossier, DossierCode, Step};
+use crate::dossier::{Dossier, DossierCode, StatusReport, Step};
 
 use super::PortError;
 
@@ -12,6 +12,7 @@ pub enum PortalOperation {
     Insert,
     Update,
     AppendStep,
+    Report,
 }
 
 impl PortalOperation {
@@ -20,6 +21,7 @@ impl PortalOperation {
             Self::Insert => "insert",
             Self::Update => "update",
             Self::AppendStep => "append_step",
+            Self::Report => "report",
         }
     }
 }
@@ -54,6 +56,9 @@ pub trait DossierPortal: Send + Sync {
 
     /// Appends one processing step. `NotFound` if the portal does not have the dossier.
     async fn append_step(&self, dossier: &DossierCode, step: &Step) -> Result<(), PortError>;
+
+    /// Tells where a dossier that was born on the portal stands here. `NotFound` if the portal knows none of this code.
+    async fn report(&self, report: &StatusReport) -> Result<(), PortError>;
 
     /// Whether the portal has a dossier of this code. A read: it changes nothing.
     async fn look_up(&self, dossier: &DossierCode) -> Result<Presence, PortError>;

@@ -2,8 +2,10 @@
 
 mod dossier_portal;
 mod error;
+mod portal_inbound;
 mod procedure_catalogue;
 
 pub use dossier_portal::{AfterAmbiguity, DossierPortal, PortalOperation, Presence};
 pub use error::{PortError, PortErrorKind};
+pub use portal_inbound::{InboundPath, NotRead, PortalInbound, Taken};
 pub use procedure_catalogue::{Aged, ProcedureCatalogue, ProcedureEntry, ProcedureField};

@@ -62,6 +62,7 @@ impl Settings {
             "At least one number, each above 0, is needed.",
         );
         must(outbox.retry_jitter_percent <= 50, "/outbox/retry_jitter_percent", "Tối đa 50.", "At most 50.");
+        self.check_inbox(&mut must);
         must(
             (24..=168).contains(&self.idempotency.keep_hours),
             "/idempotency/keep_hours",

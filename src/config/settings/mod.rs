@@ -1,6 +1,7 @@
 //! The core's settings as types. A value that cannot be used is a mistake here, not a surprise later.
 
 mod check;
+mod check_inbox;
 mod check_issuers;
 mod tables;
 
@@ -68,6 +69,7 @@ section! {
         idempotency: IdempotencySettings,
         retention: RetentionSettings,
         dossiers: DossierSettings,
+        inbox: InboxSettings,
         portal: PortalSettings,
         log: LogSettings,
         trace: TraceSettings,
@@ -134,7 +136,7 @@ section! { HttpSettings {
     write_timeout_ms: u64, concurrent_requests: usize, place_wait_ms: u64,
 } }
 section! { StorageSettings {
-    engine: Engine, keys_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
+    engine: Engine, keys_folder: String, files_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
     sqlite: SqliteSettings, postgres: PostgresSettings,
 } }
 section! { SqliteSettings {
@@ -154,6 +156,13 @@ section! { OutboxSettings {
 section! { IdempotencySettings { keep_hours: u32, memory_minutes: u32, memory_bytes: u64 } }
 section! { RetentionSettings { dossier_contents_days: u32, audit_months: u32 } }
 section! { DossierSettings { batch_items: usize, steps_per_request: usize, page_items: usize } }
+section! { InboxSettings {
+    enabled: bool, sender_addresses: Vec<String>, sender_certificates: Vec<String>, agency: String,
+    #[deserr(default)] routes: Vec<InboxRoute>,
+    file_types: Vec<String>, message_bytes: usize, text_bytes: usize, file_bytes: u64, files: usize,
+    concurrent_messages: usize, hold_ms: u32, page_items: usize, poll_ms: u64, longest_wait_s: u64,
+} }
+section! { InboxRoute { procedure: ProcedureCode, agency: AgencyCode } }
 section! { PortalSettings { adapter: String } }
 section! { LogSettings { filter: String, format: String } }
 section! { TraceSettings { otlp_url: String, timeout_ms: u64, sample_percent: u32 } }

@@ -1,15 +1,18 @@
 //! Settings as the tables that use cases work with.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lienthong_domain::catalogue::{Agency, AgencyRegister, Procedure, ProcedureRegister};
+use ipnet::IpNet;
+use lienthong_domain::catalogue::{Agency, AgencyCode, AgencyRegister, Procedure, ProcedureRegister};
 use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
+use lienthong_domain::scalar::Scalar;
 use reqwest::Url;
 
-use super::{QuotaLine, Settings, TimestampSettings, WitnessSettings, listed_twice};
+use super::{InboxSettings, QuotaLine, Settings, TimestampSettings, WitnessSettings, listed_twice};
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
@@ -20,6 +23,8 @@ use crate::audit::anchors::witnesses::WitnessTerms;
 use crate::audit::cms::{Certificate, Malformed, Roots, read_certificates};
 use crate::audit::log::{KeyKind, VerifierKey};
 use crate::dossiers::StatusMaps;
+use crate::inbox::{Competence, Limits, MessageLimits, Senders};
+use crate::storage::hex;
 use crate::telemetry::TraceSettings;
 
 impl WitnessSettings {
@@ -43,7 +48,54 @@ impl TimestampSettings {
     }
 }
 
+/// An address, or a network.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+impl InboxSettings {
+    /// Who may send what the portal sends.
+    pub fn senders(&self) -> Senders {
+        Senders {
+            addresses: self.sender_addresses.iter().filter_map(|address| network(address)).collect(),
+            certificates: self.sender_certificates.iter().filter_map(|text| hex::read(text)).collect(),
+        }
+    }
+
+    /// Which agency a message is for.
+    pub fn competence(&self) -> Competence {
+        let otherwise = AgencyCode::parse(&self.agency).ok();
+        let by_procedure = self.routes.iter().map(|route| (route.procedure.clone(), route.agency.clone())).collect();
+        Competence { otherwise, by_procedure }
+    }
+
+    /// `request_timeout`: by then every request is answered.
+    pub fn limits(&self, request_timeout: Duration) -> Limits {
+        Limits {
+            message: MessageLimits {
+                message_bytes: self.message_bytes,
+                text_bytes: self.text_bytes,
+                file_bytes: self.file_bytes,
+                files: self.files,
+            },
+            file_types: self.file_types.clone(),
+            hold_ms: self.hold_ms.into(),
+            page_items: self.page_items,
+            poll: Duration::from_millis(self.poll_ms),
+            longest_wait: Duration::from_secs(self.longest_wait_s).min(request_timeout / 2),
+        }
+    }
+}
+
 impl Settings {
+    /// Where files are kept.
+    pub fn files_folder(&self) -> PathBuf {
+        match self.storage.files_folder.as_str() {
+            "" => Path::new(&self.storage.sqlite.data_folder).join("files"),
+            folder => PathBuf::from(folder),
+        }
+    }
+
     /// Who stamps the audit log; an error if their certificates cannot be read.
     pub fn timestamp_authorities(&self) -> Result<Vec<TimestampTerms>, Malformed> {
         let every = Duration::from_millis(self.audit.timestamp_ms);

@@ -13,7 +13,7 @@ use super::Target;
 use crate::audit::SealedRecord;
 use crate::storage::{Database, StoreError};
 
-/// A content that was accepted, with the outbox item that sends it.
+/// A content that was accepted, with the outbox item that sends it, or the inbox item that waits with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// Also the id of the record that tells of it.
@@ -38,7 +38,7 @@ pub struct Erasure {
 /// The topic's store.
 #[async_trait]
 pub trait ErasureStore: Send + Sync {
-    /// The contents that are there. Looks through the whole outbox.
+    /// The contents that are there. Looks through the whole outbox and inbox.
     async fn find(&self, target: &Target) -> Result<Vec<Content>, StoreError>;
 
     /// Removes contents that are there, each with its record; returns how many were. `Conflict`, and nothing is removed, if

@@ -30,12 +30,17 @@ impl ErasureStore for PostgresErasure {
         let rows = match target {
             Target::Dossier(code) => {
                 let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE lane = $1 \
-                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY position";
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) UNION ALL \
+                           SELECT body_id, id, national_code, agency_id, status IN ('waiting', 'conflict') FROM inbox_item \
+                           WHERE (national_code = $1 OR local_code = $1) \
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY 2";
                 self.database.query(sql, &[code]).await?
             }
             Target::Record(id) => {
                 let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE body_id = $1 \
-                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) UNION ALL \
+                           SELECT body_id, id, national_code, agency_id, status IN ('waiting', 'conflict') FROM inbox_item \
+                           WHERE body_id = $1 AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
                 self.database.query(sql, &[id]).await?
             }
         };
@@ -52,9 +57,15 @@ impl ErasureStore for PostgresErasure {
 
     async fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<Content>, StoreError> {
         let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE id < $1 AND NOT is_open ORDER BY id LIMIT $2";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.database.query(sql, &[&first_id_at(before), &limit]).await?;
-        Ok(rows.iter().map(content_of).collect())
+        let (first, most) = (first_id_at(before), i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut found: Vec<Content> =
+            self.database.query(sql, &[&first, &most]).await?.iter().map(content_of).collect();
+        let sql = "SELECT body_id, id, national_code, agency_id, false FROM inbox_item WHERE id < $1 \
+                   AND status IN ('acknowledged', 'rejected') AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) \
+                   ORDER BY id LIMIT $2";
+        let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
+        found.extend(self.database.query(sql, &[&first, &left]).await?.iter().map(content_of));
+        Ok(found)
     }
 
     async fn drop_settled(&self, erasures: Vec<Erasure>) -> Result<(), StoreError> {
@@ -76,6 +87,11 @@ async fn erase(transaction: &Transaction<'_>, erasures: &[Erasure]) -> Result<us
     let items = column(erasures, |erasure| erasure.content.item);
     let sql = "SELECT is_open FROM outbox WHERE id = ANY($1) ORDER BY id FOR UPDATE";
     if transaction.query(sql, &[&items]).await?.iter().any(|row| row.get(0)) {
+        return Err(StoreError::Conflict);
+    }
+    // A message that was decided stays decided.
+    let sql = "SELECT 1 FROM inbox_item WHERE id = ANY($1) AND status IN ('waiting', 'conflict') LIMIT 1";
+    if !transaction.query(sql, &[&items]).await?.is_empty() {
         return Err(StoreError::Conflict);
     }
     let bodies = column(erasures, |erasure| erasure.content.body);

@@ -39,12 +39,17 @@ impl ErasureStore for SqliteErasure {
         match target {
             Target::Dossier(code) => {
                 let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE lane = ?1 \
-                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY position";
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) UNION ALL \
+                           SELECT body_id, id, national_code, agency_id, status IN ('waiting', 'conflict') FROM inbox_item \
+                           WHERE (national_code = ?1 OR local_code = ?1) \
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY 2";
                 self.read(sql, (code.clone(),)).await
             }
             Target::Record(id) => {
                 let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE body_id = ?1 \
-                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+                           AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) UNION ALL \
+                           SELECT body_id, id, national_code, agency_id, status IN ('waiting', 'conflict') FROM inbox_item \
+                           WHERE body_id = ?1 AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
                 self.read(sql, (*id.as_bytes(),)).await
             }
         }
@@ -56,7 +61,13 @@ impl ErasureStore for SqliteErasure {
 
     async fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<Content>, StoreError> {
         let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE id < ?1 AND is_open = 0 ORDER BY id LIMIT ?2";
-        self.read(sql, (*first_id_at(before).as_bytes(), limit.cast_signed() as i64)).await
+        let first = *first_id_at(before).as_bytes();
+        let mut found = self.read(sql, (first, limit.cast_signed() as i64)).await?;
+        let sql = "SELECT body_id, id, national_code, agency_id, 0 FROM inbox_item WHERE id < ?1 \
+                   AND status IN ('acknowledged', 'rejected') AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) \
+                   ORDER BY id LIMIT ?2";
+        found.extend(self.read(sql, (first, (limit - found.len()).cast_signed() as i64)).await?);
+        Ok(found)
     }
 
     async fn drop_settled(&self, erasures: Vec<Erasure>) -> Result<(), StoreError> {
@@ -85,7 +96,10 @@ fn erase(transaction: &mut Transaction<'_>, erasures: &[Erasure]) -> Result<usiz
     for Erasure { content, record, digest } in erasures {
         let connection = transaction.connection;
         let is_open = connection
-            .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND is_open = 1")?
+            .prepare_cached(
+                "SELECT 1 FROM outbox WHERE id = ?1 AND is_open = 1 UNION ALL \
+                 SELECT 1 FROM inbox_item WHERE id = ?1 AND status IN ('waiting', 'conflict')",
+            )?
             .exists([content.item.as_bytes()])?;
         if is_open {
             return Err(StoreError::Conflict);

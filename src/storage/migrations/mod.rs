@@ -81,6 +81,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0009_closed.sqlite.sql"),
         postgres: include_str!("0009_closed.postgres.sql"),
     },
+    Migration {
+        number: 10,
+        name: "inbox",
+        is_additive: true,
+        sqlite: include_str!("0010_inbox.sqlite.sql"),
+        postgres: include_str!("0010_inbox.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

@@ -8,6 +8,7 @@ mod addressing;
 mod catalogue;
 mod codes;
 mod golden;
+mod inbound;
 mod reasons;
 mod replicas;
 mod replies;

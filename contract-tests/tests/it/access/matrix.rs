@@ -6,12 +6,14 @@ use lienthong::access::administer::NewProof;
 use lienthong::http::rules::{About, RULES, Rule, apply};
 use lienthong::wiring;
 use lienthong_contract_tests::gateway::{Deployment, PROVINCE, client};
+use lienthong_sandbox::Settings;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::forge::Forge;
 use super::{add, client_of, clock, scoped_token, token_of};
+use crate::inbox::{INBOX, a_message_with_a_file};
 use crate::support::{Answer, World, dossier, dossier_path};
 
 const FOREIGN: &str = "H15.50-261121-0001";
@@ -29,10 +31,13 @@ struct Guarded {
 }
 
 /// What a request is about.
+#[derive(Clone, Default)]
 struct Target {
     code: &'static str,
     operation: String,
     record: String,
+    /// Of the inbox.
+    message: String,
 }
 
 impl Guarded {
@@ -73,6 +78,8 @@ impl Guarded {
             .path
             .replace("/procedures/{code}", "/procedures/1.001612")
             .replace("/records/{id}", &format!("/records/{}", target.record))
+            .replace("/inbox-items/{id}", &format!("/inbox-items/{}", target.message))
+            .replace("{number}", "1")
             .replace("{code}", target.code)
             .replace("{id}", &target.operation);
         assert!(!path.contains('{'), "nobody said what stands in {path}");
@@ -104,7 +111,8 @@ fn about(example: &Value, code: &str) -> Value {
 /// What the province has, under the examples of the document: its content is that of every request here.
 async fn provinces_own(world: &World, operations: &[Guarded]) -> Target {
     let put = operations.iter().find(|guarded| guarded.rule.operation == "putDossier").unwrap();
-    let target = Target { code: FOREIGN, operation: String::new(), record: String::new() };
+    let message = a_message_with_a_file(world, "message 1").await;
+    let target = Target { code: FOREIGN, message, ..Target::default() };
     let answer = Answer::of(put.request(world, &target).bearer_auth(&world.token)).await.is(202);
     let operation = answer.header("location").rsplit_once('/').unwrap().1.to_owned();
     let accepted = format!("/v1/audit/records?dossier={FOREIGN}&kind=accept");
@@ -126,29 +134,39 @@ async fn seen(request: RequestBuilder) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
-    let world = World::start().await;
+    let world = World::with(Settings::default(), INBOX).await;
     let operations = Guarded::all(&world).await;
     let theirs = provinces_own(&world, &operations).await;
-    let nothing = Target { code: NOWHERE, operation: Uuid::now_v7().to_string(), record: Uuid::now_v7().to_string() };
+    let id = || Uuid::now_v7().to_string();
+    let nothing = Target { code: NOWHERE, operation: id(), record: id(), message: id() };
     world.settle().await;
     let before = world.get(&dossier_path(FOREIGN)).await.json();
     for guarded in &operations {
         let id = guarded.rule.operation;
         match guarded.rule.about {
-            About::Dossier | About::Operation | About::Record => {
+            About::Dossier | About::Operation | About::Record | About::InboxItem => {
+                // What has no code of its own is not there for a stranger, whatever is asked.
+                let is_hidden = !guarded.is_write() || guarded.rule.about == About::InboxItem;
                 for method in guarded.methods() {
                     let as_ward = |target| guarded.request_by(&method, &world, target).bearer_auth(&world.ward);
                     let (there, not_there) = (seen(as_ward(&theirs)).await, seen(as_ward(&nothing)).await);
                     assert_eq!(there, not_there, "{method} {id} tells what there is");
-                    let expected = if guarded.is_write() { 403 } else { 404 };
-                    assert_eq!(there.0, expected, "{method} {id}: {}", there.1);
-                    if guarded.is_write() {
+                    assert_eq!(there.0, if is_hidden { 404 } else { 403 }, "{method} {id}: {}", there.1);
+                    if !is_hidden {
                         assert_eq!(there.1["code"], "access.agency_not_allowed", "{id}");
                     }
                 }
             }
             About::DossiersInBody => each_is_refused_alone(&world, guarded).await,
             About::OwnDossiers => does_not_show(&world, guarded).await,
+            About::OwnInbox => {
+                let list = async |token: &str| {
+                    Answer::of(guarded.request(&world, &theirs).bearer_auth(token)).await.is(200).json()["items"]
+                        .clone()
+                };
+                assert_eq!(list(&world.ward).await, json!([]));
+                assert_eq!(list(&world.token).await.as_array().unwrap().len(), 1);
+            }
             About::OwnRecords => shows_own_records_only(&world, guarded, &theirs).await,
             About::Everyone => {
                 let ask = |token: &str| seen(guarded.request(&world, &theirs).bearer_auth(token));
@@ -161,6 +179,9 @@ async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
     world.get(&dossier_path(NOWHERE)).await.refused(404, "dossier.not_found");
     // Each of these requests was good in itself.
     for guarded in &operations {
+        // A message is decided once.
+        let message = a_message_with_a_file(&world, guarded.rule.operation).await;
+        let theirs = Target { message, ..theirs.clone() };
         for method in guarded.methods() {
             let answer = Answer::of(guarded.request_by(&method, &world, &theirs).bearer_auth(&world.token)).await;
             assert!(matches!(answer.status, 200 | 202), "{method} {}: {answer:?}", guarded.rule.operation);
@@ -171,8 +192,7 @@ async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
 async fn each_is_refused_alone(world: &World, guarded: &Guarded) {
     let item = |code: &str| about(guarded.body.as_ref().unwrap(), code)["items"][0].clone();
     let mixed = json!({ "items": [item(FOREIGN), item(WARDS_OWN), item(NOWHERE)] });
-    let request =
-        guarded.request(world, &Target { code: FOREIGN, operation: String::new(), record: String::new() }).json(&mixed);
+    let request = guarded.request(world, &Target { code: FOREIGN, ..Target::default() }).json(&mixed);
     let answer = Answer::of(request.bearer_auth(&world.ward)).await.is(202).json();
     assert_eq!((&answer["accepted"], &answer["refused"]), (&json!(1), &json!(2)), "{answer}");
     let mut items: Vec<Value> = answer["items"].as_array().unwrap().clone();
@@ -185,7 +205,7 @@ async fn each_is_refused_alone(world: &World, guarded: &Guarded) {
 }
 
 async fn does_not_show(world: &World, guarded: &Guarded) {
-    let nobodys = Target { code: NOWHERE, operation: String::new(), record: String::new() };
+    let nobodys = Target { code: NOWHERE, ..Target::default() };
     let list = |token: &str| guarded.request(world, &nobodys).bearer_auth(token);
     let codes = |answer: &Answer| -> Vec<String> {
         let items = answer.json()["items"].as_array().unwrap().clone();
@@ -254,7 +274,7 @@ async fn a_revision_or_a_key_of_someone_else_tells_and_gives_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_needs_its_scope_and_no_other() {
-    let world = World::start().await;
+    let world = World::with(Settings::default(), INBOX).await;
     let operations = Guarded::all(&world).await;
     let own = provinces_own(&world, &operations).await;
     let secret = world.deployment.secret(PROVINCE).await.unwrap();
@@ -263,6 +283,8 @@ async fn each_operation_needs_its_scope_and_no_other() {
         let others: Vec<&str> =
             Scope::ALL.iter().filter(|other| **other != scope).map(|other| other.as_str()).collect();
         assert!(!others.is_empty());
+        // A message is decided once.
+        let own = Target { message: a_message_with_a_file(&world, id).await, ..own.clone() };
         let lacking = scoped_token(&world, PROVINCE, secret, &others.join(" ")).await;
         let only = scoped_token(&world, PROVINCE, secret, scope.as_str()).await;
         for method in guarded.methods() {

@@ -9,6 +9,7 @@ mod dossiers;
 mod erasure;
 mod export;
 mod idempotency;
+mod inbox;
 mod keyring;
 mod keys;
 mod lanes;

@@ -1,0 +1,218 @@
+//! What the portal sends by itself, as the adapter reads it: each kind of message, and what strangers might send instead.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lienthong_adapter_kit::Tools;
+use lienthong_domain::inbox::{Incoming, IncomingKind, SetAside, Source};
+use lienthong_domain::port::{NotRead, PortalInbound, Taken};
+use lienthong_domain::scalar::Scalar;
+use lienthong_portal_dvcqg::CARD;
+use serde_json::{Value, json};
+
+use crate::support::{HandClock, settings};
+
+const MARK: &str = "a-mark-that-nobody-knows";
+
+fn inbound(more: Value) -> Arc<dyn PortalInbound> {
+    let tools = Tools::of_one_process(Arc::new(HandClock::default()));
+    (CARD.build)(&settings("http://127.0.0.1:1", more), &tools).unwrap().portal_inbound.unwrap()
+}
+
+/// Reads a message at the address with this last part.
+fn read_by(inbound: &dyn PortalInbound, end: &str, message: &Value) -> Result<Incoming, NotRead> {
+    let paths = inbound.paths();
+    let path = paths.iter().find(|path| path.path == format!("/{end}")).unwrap();
+    inbound.read(path.endpoint, message, &SetAside::new(MARK))
+}
+
+fn read(end: &str, message: &Value) -> Result<Incoming, NotRead> {
+    read_by(&*inbound(json!({})), end, message)
+}
+
+/// Places of the wrong fields.
+#[track_caller]
+fn wrong(end: &str, message: &Value) -> Vec<String> {
+    match read(end, message) {
+        Err(NotRead::Invalid(wrong)) => {
+            wrong.fields().iter().map(|field| format!("{} {}", field.pointer, field.code)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn dossier() -> Value {
+    json!({
+        "service": "NhanHoSo", "isUpdating": false, "data": {
+            "MaHoSoQG": "000.00.00.G22-261121-0001", "MaTTHC": "1.013225", "SoVanBan": "12/ĐK",
+            "NgayNopHoSo": "20261121083000", "TenNguoiNop": "Nguyễn Văn Ví Dụ",
+            "DiaChiDoanhNghiep": { "MaTinh": "01", "DiaChiChiTiet": "Số 1" },
+            "TenTepDangKy": "don.pdf", "URLTepDangKy": "https://dichvucong.example/tep/1"
+        }
+    })
+}
+
+#[test]
+fn every_address_is_served_under_both_prefixes_and_bare() {
+    let paths: Vec<String> = inbound(json!({})).paths().into_iter().map(|path| path.path).collect();
+    assert_eq!(paths.len(), 9);
+    for end in ["nhanhsdvcqg", "nhantbthuedvcqg", "addtthcKhuyenMai"] {
+        for prefix in ["", "/XrdAdapter/RestService/forward", "/VXPAdapter/RestService/forward"] {
+            assert!(paths.contains(&format!("{prefix}/{end}")), "{prefix}/{end}");
+        }
+    }
+    let without = inbound(json!({ "inbound": { "promotions_path": "", "prefixes": ["x"] } })).paths();
+    assert_eq!(without.len(), 2);
+}
+
+#[test]
+fn a_new_dossier_is_read_and_what_has_no_name_here_is_passed_on() {
+    let incoming = read("nhanhsdvcqg", &dossier()).unwrap();
+    assert_eq!(incoming.kind, IncomingKind::DossierSubmitted);
+    assert_eq!(incoming.national_code.as_str(), "000.00.00.G22-261121-0001");
+    assert_eq!(incoming.submitted_at.unwrap().to_text(), "2026-11-21T01:30:00Z");
+    assert_eq!(incoming.files.len(), 1);
+    assert!(matches!(&incoming.files[0].source, Source::Link(link) if link.as_str().ends_with("/tep/1")));
+    assert_eq!(
+        Value::Object(incoming.details.expose().clone()),
+        json!({ "TenNguoiNop": "Nguyễn Văn Ví Dụ", "DiaChiDoanhNghiep": { "MaTinh": "01", "DiaChiChiTiet": "Số 1" } })
+    );
+    assert!(!format!("{incoming:?}").contains("Ví Dụ"), "a person's name shows itself");
+}
+
+#[test]
+fn supplements_are_told_apart_by_when_they_were_submitted() {
+    let mut message = dossier();
+    message["isUpdating"] = json!("True");
+    let first = read("nhanhsdvcqg", &message).unwrap();
+    message["data"]["NgayNopHoSo"] = json!("20261122083000");
+    let second = read("nhanhsdvcqg", &message).unwrap();
+    assert_eq!(first.kind, IncomingKind::DossierSupplemented);
+    assert_ne!(first.reference, second.reference);
+}
+
+#[test]
+fn a_payment_of_tax_is_read_with_its_amount() {
+    let message = json!({ "service": "NhanChungTuThueDat", "isUpdating": false, "data": {
+        "MaHoSo": "H15.50-261121-0007", "HoTenNguoiNopTien": "Trần Thị Ví Dụ", "SoCMTNguoiNopTien": "001099012345",
+        "UrlFileChungTu": "https://dichvucong.example/ct.pdf",
+        "ThongTinThanhToan": { "MaThongBaoThue": "TB-1", "ThoiGianThanhToan": "20261121090000", "SoTien": 1_500_000,
+                               "NoiDungThanhToan": "Nộp thuế", "TrangThaiThanhToan": "1" } } });
+    let incoming = read("nhanhsdvcqg", &message).unwrap();
+    let payment = incoming.tax_payment.unwrap();
+    assert_eq!((incoming.kind, payment.amount.amount(), payment.is_paid), (IncomingKind::TaxPaid, 1_500_000, true));
+    assert_eq!(incoming.person.unwrap().expose().as_str(), "001099012345");
+    assert_eq!(incoming.reference, ["TB-1"]);
+    let mut negative = message.clone();
+    negative["data"]["ThongTinThanhToan"]["SoTien"] = json!("-5");
+    assert_eq!(wrong("nhanhsdvcqg", &negative), ["/data/ThongTinThanhToan/SoTien amount"]);
+}
+
+fn notice(xml: &str) -> Value {
+    json!({ "service": "NhanThongBaoThueDat", "isUpdating": false,
+            "data": { "FileThongBaoThue": STANDARD.encode(xml) } })
+}
+
+const LIST: &str = "<LIST><MA_SO_THUE>0301234567</MA_SO_THUE><SO_QUYET_DINH>QĐ-1</SO_QUYET_DINH>\
+                    <NGAY_QUYET_DINH>05-11-2026</NGAY_QUYET_DINH><TEN_TIEUMUC>Lệ phí &amp; thuế</TEN_TIEUMUC>\
+                    <SO_TIEN>250000</SO_TIEN></LIST>";
+
+#[test]
+fn a_notice_of_tax_is_read_out_of_its_file() {
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><DATA><BODY><ROW_LIST><ROW><MA_HSO>H15-1</MA_HSO>{LIST}{LIST}</ROW></ROW_LIST></BODY></DATA>"
+    );
+    let flat = format!("<DATA><BODY><ROW_LIST><MA_HSO>H15-1</MA_HSO>{LIST}</ROW_LIST></BODY></DATA>");
+    for (xml, decisions) in [(xml, 2), (flat, 1)] {
+        let incoming = read("nhantbthuedvcqg", &notice(&xml)).unwrap();
+        assert_eq!((incoming.kind, incoming.national_code.as_str()), (IncomingKind::TaxNotice, "H15-1"));
+        assert_eq!(incoming.tax_decisions.len(), decisions);
+        let first = &incoming.tax_decisions[0];
+        assert_eq!((first.item.as_str(), first.amount.amount()), ("Lệ phí & thuế", 250_000));
+        assert_eq!(first.decided_on.to_string(), "2026-11-05");
+        assert!(matches!(incoming.files[0].source, Source::Written(_)), "the file itself is kept, too");
+    }
+}
+
+#[test]
+fn xml_that_is_more_than_it_looks_is_refused_at_once() {
+    let deep = format!("{}{}", "<a>".repeat(200), "</a>".repeat(200));
+    let wide = format!("<a>{}</a>", "<b/>".repeat(30_000));
+    let billion = "<!DOCTYPE d [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><DATA>&b;</DATA>".to_owned();
+    let outside = "<!DOCTYPE d SYSTEM \"file:///etc/passwd\"><DATA/>".to_owned();
+    let entity = "<DATA>&xxe;</DATA>".to_owned();
+    let null = "<DATA>&#0;</DATA>".to_owned();
+    let instruction = "<?xml-stylesheet href=\"http://169.254.169.254/\"?><DATA/>".to_owned();
+    let open = "<DATA><BODY>".to_owned();
+    let crossed = "<DATA><BODY></DATA></BODY>".to_owned();
+    let two = "<DATA/><DATA/>".to_owned();
+    let long = format!("<DATA>{}</DATA>", "x".repeat(300_000));
+    for xml in [deep, wide, billion, outside, entity, null, instruction, open, crossed, two, long, String::new()] {
+        let started = std::time::Instant::now();
+        let wrong = wrong("nhantbthuedvcqg", &notice(&xml));
+        assert!(wrong.len() == 1 && wrong[0].starts_with("/data/FileThongBaoThue "), "{wrong:?} for {:.60}", xml);
+        assert!(started.elapsed().as_millis() < 1000, "{:.60}", xml);
+    }
+    let not_utf8 = json!({ "data": { "FileThongBaoThue": STANDARD.encode([0xff, 0xfe, b'<']) } });
+    let not_base64 = json!({ "data": { "FileThongBaoThue": "<DATA/>" } });
+    let set_aside = json!({ "data": { "FileThongBaoThue": format!("{MARK}/0") } });
+    for message in [not_utf8, not_base64, set_aside] {
+        assert_eq!(wrong("nhantbthuedvcqg", &message).len(), 1);
+    }
+}
+
+#[test]
+fn a_promotion_has_its_files_in_it_and_long_ones_were_set_aside() {
+    let message = json!({ "data": {
+        "MaHoSo": "KM-1", "MaTTHC": "2.000033", "NgayNopHoSo": "20261121083000", "TenThuongNhan": "Công ty Ví Dụ",
+        "TepDonDangKy": format!("{MARK}/1"),
+        "TaiLieuNop": [{ "TenTepDinhKem": "a.pdf", "Base64": "JVBERi0=" }, { "TenTepDinhKem": "b.pdf", "Base64": format!("{MARK}/0") }] } });
+    let incoming = read("addtthcKhuyenMai", &message).unwrap();
+    let sources: Vec<_> = incoming.files.iter().map(|file| file.source.clone()).collect();
+    assert_eq!(sources, [Source::SetAside(1), Source::Written("JVBERi0=".into()), Source::SetAside(0)]);
+    assert_eq!(Value::Object(incoming.details.expose().clone()), json!({ "TenThuongNhan": "Công ty Ví Dụ" }));
+}
+
+#[test]
+fn every_wrong_field_is_told_with_its_place() {
+    let mut message = dossier();
+    message["data"]["MaHoSoQG"] = json!("");
+    message["data"]["NgayNopHoSo"] = json!("2026-11-21");
+    message["data"]["URLTepDangKy"] = json!("javascript:alert(1)");
+    assert_eq!(
+        wrong("nhanhsdvcqg", &message),
+        ["/data/URLTepDangKy link", "/data/MaHoSoQG required", "/data/NgayNopHoSo time"]
+    );
+    for message in [json!(null), json!([]), json!("x"), json!({}), json!({ "data": [] }), json!({ "data": [{}, {}] })] {
+        assert_eq!(wrong("nhanhsdvcqg", &message), ["/data required"]);
+    }
+}
+
+#[test]
+fn without_the_key_that_was_agreed_upon_nothing_is_read() {
+    let inbound = inbound(json!({ "inbound": { "security_key": "khóa chung" } }));
+    let mut message = dossier();
+    for key in [Value::Null, json!(""), json!("khóa"), json!("khóa chung hơn"), json!(["khóa chung"])] {
+        message["SecurityKey"] = key;
+        assert_eq!(read_by(&*inbound, "nhanhsdvcqg", &message), Err(NotRead::WrongKey));
+    }
+    message["SecurityKey"] = json!("khóa chung");
+    assert!(read_by(&*inbound, "nhanhsdvcqg", &message).is_ok());
+}
+
+#[test]
+fn answers_are_in_the_words_of_the_reference() {
+    let inbound = inbound(json!({}));
+    let incoming = read("nhanhsdvcqg", &dossier()).unwrap();
+    let answer = |message: Option<&Incoming>, taken| -> Value {
+        serde_json::from_slice(&inbound.answer(message, &taken)).unwrap()
+    };
+    let code = "000.00.00.G22-261121-0001";
+    assert_eq!(
+        answer(Some(&incoming), Taken::Now),
+        json!({ "error_code": 0, "message": format!("{code}| Đã tiếp nhận") })
+    );
+    assert_eq!(answer(Some(&incoming), Taken::Before)["error_code"], 1);
+    assert_eq!(answer(None, Taken::Refused("lý do".into())), json!({ "error_code": -1, "message": "| lý do" }));
+}

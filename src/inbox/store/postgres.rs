@@ -1,0 +1,183 @@
+//! The inbox on PostgreSQL. Whatever changes a dossier's messages first takes the lock of its code: there may be no row yet that
+//! could be locked.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use lienthong_domain::inbox::IncomingKind;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
+use crate::inbox::InboxStatus;
+use crate::outbox::store::postgres::enqueue;
+use crate::storage::StoreError;
+use crate::storage::postgres::{Postgres, Transaction};
+
+/// The topic's store on PostgreSQL.
+pub(super) struct PostgresInbox {
+    database: Postgres,
+}
+
+impl PostgresInbox {
+    pub(super) fn new(database: Postgres) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl InboxStore for PostgresInbox {
+    async fn receive(&self, write: Receive) -> Result<Stored, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        lock(&transaction, &write.item.national_code).await?;
+        let stored = receive(&transaction, write).await?;
+        transaction.commit().await?;
+        Ok(stored)
+    }
+
+    async fn find(&self, id: Uuid) -> Result<Option<InboxItem>, StoreError> {
+        self.database.query(items!("id = $1"), &[&id]).await?.first().map(item_of).transpose()
+    }
+
+    async fn page(&self, query: PageQuery) -> Result<Vec<InboxItem>, StoreError> {
+        let sql = items!(
+            "status = $1 AND (is_head OR status = 'conflict') AND (ready_at, id) > ($2, $3) AND ready_at <= $4 \
+             ORDER BY ready_at, id LIMIT $5"
+        );
+        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+        let (at, id) = query.after;
+        let rows =
+            self.database.query(sql, &[&query.status.as_str(), &at.micros(), &id, &query.now.micros(), &limit]).await?;
+        rows.iter().map(item_of).collect()
+    }
+
+    async fn readable(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError> {
+        let sql = "SELECT id FROM kept_file WHERE id = ANY($1) \
+                   AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+        Ok(self.database.query(sql, &[&files]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn local_code(&self, national_code: String) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT local_code FROM inbox_item WHERE national_code = $1 AND local_code IS NOT NULL \
+                   ORDER BY decided_at DESC LIMIT 1";
+        Ok(self.database.query(sql, &[&national_code]).await?.first().map(|row| row.get(0)))
+    }
+
+    async fn decide(&self, decision: Decide) -> Result<(), StoreError> {
+        let sql = "SELECT national_code FROM inbox_item WHERE id = $1";
+        let found = self.database.query(sql, &[&decision.id]).await?;
+        let national_code: String = found.first().ok_or(StoreError::Conflict)?.get(0);
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        lock(&transaction, &national_code).await?;
+        let sql = "UPDATE inbox_item SET status = $2, is_head = false, local_code = $3, decided_at = $4, decided_by = $5, \
+                   operation_id = $6 WHERE id = $1 AND (status = 'conflict' OR (status = 'waiting' AND is_head))";
+        let Decide { id, to, local_code, by, tell, record, now } = decision;
+        let operation_id = tell.as_ref().map(|tell| tell.item.operation_id);
+        let changed =
+            transaction.execute(sql, &[&id, &to.as_str(), &local_code, &now.micros(), &by, &operation_id]).await?;
+        if changed != 1 {
+            return Err(StoreError::Conflict);
+        }
+        promote(&transaction, &national_code, now).await?;
+        if let Some(Tell { item, body }) = tell {
+            enqueue(&transaction, &[&item]).await?;
+            transaction.keep_body(body);
+        }
+        transaction.audit(record);
+        transaction.commit().await
+    }
+}
+
+async fn lock(transaction: &Transaction<'_>, national_code: &str) -> Result<(), StoreError> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('inbox/' || $1, 0))";
+    transaction.query(sql, &[&national_code]).await.map(drop)
+}
+
+async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored, StoreError> {
+    let Receive { item, body, files, records: [new, conflict, repeat], hold_ms } = write;
+    let sql = "SELECT digest, status FROM inbox_item \
+               WHERE portal = $1 AND kind = $2 AND national_code = $3 AND reference = $4";
+    let kind = item.kind.as_str();
+    let known = transaction.query(sql, &[&item.portal, &kind, &item.national_code, &item.reference]).await?;
+    let same = known.iter().find(|row| row.get::<_, &[u8]>(0) == item.digest);
+    if let Some(same) = same {
+        transaction.audit(repeat);
+        return Ok(Stored::Repeat { was_conflict: same.get::<_, &str>(1) == InboxStatus::Conflict.as_str() });
+    }
+    let (status, record, stored) = match known.is_empty() {
+        true => (InboxStatus::Waiting, new, Stored::New),
+        false => (InboxStatus::Conflict, conflict, Stored::Conflict),
+    };
+    let sql = "INSERT INTO inbox_item (id, portal, kind, national_code, reference, digest, begins, agency_id, procedure_code, \
+               body_id, files, status, is_head, received_at, ready_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, $13, $14)";
+    let begins = item.kind.begins_a_dossier();
+    let (received_at, ready_at) = (item.received_at.micros(), item.ready_at.micros());
+    transaction
+        .execute(
+            sql,
+            &[
+                &item.id,
+                &item.portal,
+                &kind,
+                &item.national_code,
+                &item.reference,
+                &item.digest.as_slice(),
+                &begins,
+                &item.agency_id,
+                &item.procedure_code,
+                &item.body_id,
+                &item.files,
+                &status.as_str(),
+                &received_at,
+                &ready_at,
+            ],
+        )
+        .await?;
+    transaction.keep_body(body);
+    let sql = "INSERT INTO kept_file (id, body_id) SELECT file, $2 FROM unnest($1::uuid[]) AS file";
+    transaction.execute(sql, &[&files, &item.body_id]).await?;
+    transaction.audit(record);
+    let sql = "SELECT 1 FROM inbox_item WHERE national_code = $1 AND begins LIMIT 1";
+    let has_begun = !transaction.query(sql, &[&item.national_code]).await?.is_empty();
+    let hold_ms = if has_begun { 0 } else { hold_ms };
+    promote(transaction, &item.national_code, item.ready_at.plus_millis(hold_ms)).await?;
+    Ok(stored)
+}
+
+/// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on.
+async fn promote(transaction: &Transaction<'_>, national_code: &str, ready_at: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox_item SET is_head = NOT is_head, ready_at = CASE WHEN is_head THEN ready_at ELSE $2 END \
+               WHERE national_code = $1 AND is_head <> (status = 'waiting' AND id = (SELECT first.id FROM inbox_item AS first \
+               WHERE first.national_code = $1 AND first.status = 'waiting' ORDER BY first.begins DESC, first.id LIMIT 1))";
+    transaction.execute(sql, &[&national_code, &ready_at.micros()]).await.map(drop)
+}
+
+fn item_of(row: &Row) -> Result<InboxItem, StoreError> {
+    let unknown = |name: &str| StoreError::Failed(format!("inbox_item.{name}"));
+    let digest: &[u8] = row.get(5);
+    Ok(InboxItem {
+        id: row.get(0),
+        portal: row.get(1),
+        kind: IncomingKind::parse(row.get(2)).map_err(|_| unknown("kind"))?,
+        national_code: row.get(3),
+        reference: row.get(4),
+        digest: digest.try_into().map_err(StoreError::failed)?,
+        agency_id: row.get(6),
+        procedure_code: row.get(7),
+        body_id: row.get(8),
+        files: row.get(9),
+        status: InboxStatus::parse(row.get(10)).map_err(|_| unknown("status"))?,
+        is_head: row.get(11),
+        received_at: Timestamp::from_micros(row.get(12)),
+        ready_at: Timestamp::from_micros(row.get(13)),
+        local_code: row.get(14),
+        decided_at: row.get::<_, Option<i64>>(15).map(Timestamp::from_micros),
+        decided_by: row.get(16),
+        operation_id: row.get(17),
+    })
+}

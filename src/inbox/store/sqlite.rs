@@ -1,0 +1,219 @@
+//! The inbox on SQLite.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use lienthong_domain::inbox::IncomingKind;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::{Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
+use crate::inbox::InboxStatus;
+use crate::outbox::store::sqlite::enqueue;
+use crate::storage::StoreError;
+use crate::storage::sqlite::{Sqlite, Transaction};
+
+/// The topic's store on SQLite.
+pub(super) struct SqliteInbox {
+    database: Sqlite,
+}
+
+impl SqliteInbox {
+    pub(super) fn new(database: Sqlite) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl InboxStore for SqliteInbox {
+    async fn receive(&self, write: Receive) -> Result<Stored, StoreError> {
+        self.database.writer.accept(move |transaction| receive(transaction, &write)).await
+    }
+
+    async fn find(&self, id: Uuid) -> Result<Option<InboxItem>, StoreError> {
+        self.database
+            .readers
+            .look_up(move |connection| {
+                Ok(connection.prepare_cached(items!("id = ?1"))?.query_row([id.as_bytes()], item_of).optional()?)
+            })
+            .await
+    }
+
+    async fn page(&self, query: PageQuery) -> Result<Vec<InboxItem>, StoreError> {
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(items!(
+                    "status = ?1 AND (is_head = 1 OR status = 'conflict') AND (ready_at, id) > (?2, ?3) AND ready_at <= ?4 \
+                     ORDER BY ready_at, id LIMIT ?5"
+                ))?;
+                let (at, id) = query.after;
+                let limit = query.limit.cast_signed() as i64;
+                let rows = statement.query_map(
+                    (query.status.as_str(), at.micros(), id.as_bytes(), query.now.micros(), limit),
+                    item_of,
+                )?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn readable(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError> {
+        let sql = "SELECT 1 FROM kept_file WHERE id = ?1 AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+        let read = move |connection: &rusqlite::Connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut readable = HashSet::new();
+            for file in files {
+                if statement.exists([file.as_bytes()])? {
+                    readable.insert(file);
+                }
+            }
+            Ok(readable)
+        };
+        self.database.readers.read(read).await
+    }
+
+    async fn local_code(&self, national_code: String) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT local_code FROM inbox_item WHERE national_code = ?1 AND local_code IS NOT NULL \
+                   ORDER BY decided_at DESC LIMIT 1";
+        let read = move |connection: &rusqlite::Connection| {
+            Ok(connection.prepare_cached(sql)?.query_row([national_code], |row| row.get(0)).optional()?)
+        };
+        self.database.readers.look_up(read).await
+    }
+
+    async fn decide(&self, decision: Decide) -> Result<(), StoreError> {
+        self.database.writer.write(move |transaction| decide(transaction, &decision)).await
+    }
+}
+
+fn receive(transaction: &mut Transaction<'_>, write: &Receive) -> Result<Stored, StoreError> {
+    let (item, [new, conflict, repeat]) = (&write.item, &write.records);
+    let known: Vec<([u8; 32], String)> = transaction
+        .connection
+        .prepare_cached(
+            "SELECT digest, status FROM inbox_item WHERE portal = ?1 AND kind = ?2 AND national_code = ?3 AND reference = ?4",
+        )?
+        .query_map((&item.portal, item.kind.as_str(), &item.national_code, &item.reference), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    if let Some((_, status)) = known.iter().find(|(digest, _)| *digest == item.digest) {
+        transaction.audit(repeat.clone());
+        return Ok(Stored::Repeat { was_conflict: status == InboxStatus::Conflict.as_str() });
+    }
+    let (status, record, stored) = match known.is_empty() {
+        true => (InboxStatus::Waiting, new, Stored::New),
+        false => (InboxStatus::Conflict, conflict, Stored::Conflict),
+    };
+    transaction
+        .connection
+        .prepare_cached(
+            "INSERT INTO inbox_item (id, portal, kind, national_code, reference, digest, begins, agency_id, procedure_code, \
+             body_id, files, status, is_head, received_at, ready_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14)",
+        )?
+        .execute(rusqlite::params![
+            item.id.as_bytes(),
+            item.portal,
+            item.kind.as_str(),
+            item.national_code,
+            item.reference,
+            item.digest,
+            item.kind.begins_a_dossier(),
+            item.agency_id,
+            item.procedure_code,
+            item.body_id.as_bytes(),
+            item.files,
+            status.as_str(),
+            item.received_at.micros(),
+            item.ready_at.micros(),
+        ])?;
+    transaction.keep_body(&write.body)?;
+    for file in &write.files {
+        transaction
+            .connection
+            .prepare_cached("INSERT INTO kept_file (id, body_id) VALUES (?1, ?2)")?
+            .execute((file.as_bytes(), item.body_id.as_bytes()))?;
+    }
+    transaction.audit(record.clone());
+    let has_begun = transaction
+        .connection
+        .prepare_cached("SELECT 1 FROM inbox_item WHERE national_code = ?1 AND begins = 1")?
+        .exists([&item.national_code])?;
+    let hold_ms = if has_begun { 0 } else { write.hold_ms };
+    promote(transaction, &item.national_code, item.ready_at.plus_millis(hold_ms))?;
+    Ok(stored)
+}
+
+/// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on.
+fn promote(transaction: &Transaction<'_>, national_code: &str, ready_at: Timestamp) -> Result<(), StoreError> {
+    transaction
+        .connection
+        .prepare_cached(
+            "UPDATE inbox_item SET is_head = NOT is_head, ready_at = CASE is_head WHEN 1 THEN ready_at ELSE ?2 END \
+             WHERE national_code = ?1 AND is_head <> (status = 'waiting' AND id = (SELECT first.id FROM inbox_item AS first \
+             WHERE first.national_code = ?1 AND first.status = 'waiting' ORDER BY first.begins DESC, first.id LIMIT 1))",
+        )?
+        .execute((national_code, ready_at.micros()))?;
+    Ok(())
+}
+
+fn decide(transaction: &mut Transaction<'_>, decision: &Decide) -> Result<(), StoreError> {
+    let national_code: Option<String> = transaction
+        .connection
+        .prepare_cached(
+            "UPDATE inbox_item SET status = ?2, is_head = 0, local_code = ?3, decided_at = ?4, decided_by = ?5, \
+             operation_id = ?6 WHERE id = ?1 AND (status = 'conflict' OR (status = 'waiting' AND is_head = 1)) \
+             RETURNING national_code",
+        )?
+        .query_row(
+            (
+                decision.id.as_bytes(),
+                decision.to.as_str(),
+                &decision.local_code,
+                decision.now.micros(),
+                &decision.by,
+                decision.tell.as_ref().map(|tell| *tell.item.operation_id.as_bytes()),
+            ),
+            |row| row.get(0),
+        )
+        .optional()?;
+    let national_code = national_code.ok_or(StoreError::Conflict)?;
+    promote(transaction, &national_code, decision.now)?;
+    if let Some(Tell { item, body }) = &decision.tell {
+        transaction.keep_body(body)?;
+        enqueue(transaction, item)?;
+    }
+    transaction.audit(decision.record.clone());
+    Ok(())
+}
+
+fn item_of(row: &Row<'_>) -> rusqlite::Result<InboxItem> {
+    let unknown = |at, name: &str| rusqlite::Error::InvalidColumnType(at, name.into(), Type::Text);
+    let kind: String = row.get(2)?;
+    let status: String = row.get(10)?;
+    Ok(InboxItem {
+        id: Uuid::from_bytes(row.get(0)?),
+        portal: row.get(1)?,
+        kind: IncomingKind::parse(&kind).map_err(|_| unknown(2, "kind"))?,
+        national_code: row.get(3)?,
+        reference: row.get(4)?,
+        digest: row.get(5)?,
+        agency_id: row.get(6)?,
+        procedure_code: row.get(7)?,
+        body_id: Uuid::from_bytes(row.get(8)?),
+        files: row.get(9)?,
+        status: InboxStatus::parse(&status).map_err(|_| unknown(10, "status"))?,
+        is_head: row.get(11)?,
+        received_at: Timestamp::from_micros(row.get(12)?),
+        ready_at: Timestamp::from_micros(row.get(13)?),
+        local_code: row.get(14)?,
+        decided_at: row.get::<_, Option<i64>>(15)?.map(Timestamp::from_micros),
+        decided_by: row.get(16)?,
+        operation_id: row.get::<_, Option<[u8; 16]>>(17)?.map(Uuid::from_bytes),
+    })
+}
