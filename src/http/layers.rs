@@ -1,7 +1,7 @@
 //! The layers around every route, in one function, each with the reason for its place.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,9 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use lienthong_adapter_kit::time_budget;
 use metrics::counter;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use super::json::{BodyLimit, read_all};
 use super::observe::observe;
@@ -35,11 +34,14 @@ pub struct HttpLimits {
     pub inbound: Arc<Inbound>,
 }
 
-/// What other systems send by themselves: where, and who may.
-#[derive(Debug, Default)]
+/// What other systems send by themselves: where, who may, how many messages at a time, and how long one may take.
+#[derive(Debug)]
 pub struct Inbound {
     pub paths: HashSet<String>,
     pub senders: Senders,
+    /// Of a message that is read: it holds its part of the memory.
+    pub places: Arc<Semaphore>,
+    pub timeout: Duration,
 }
 
 impl Inbound {
@@ -51,7 +53,8 @@ impl Inbound {
 
 /// Puts the layers around the routes. The last one added is the first that a request meets.
 pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Router {
-    let request_timeout = limits.request_timeout;
+    let (request_timeout, inbound) = (limits.request_timeout, Arc::clone(&limits.inbound));
+    let time_of = move |request: &Request| if inbound.serves(request) { inbound.timeout } else { request_timeout };
     let shedding = Shedding {
         places: Arc::clone(&limits.places),
         book: Arc::clone(&book),
@@ -61,12 +64,16 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
     routes
         // Innermost: a body is bounded wherever it is read.
         .layer(Extension(limits.body))
-        // What it waits for below ends a little earlier, with an answer that says what it was.
+        // A handler may not take longer than a caller waits; what it made durable stays durable. What it waits for itself ends a
+        // little earlier, with an answer that says what it was.
         .layer(middleware::from_fn(move |request: Request, next: Next| {
-            time_budget::within(request_timeout - request_timeout / 10, next.run(request))
+            let time = time_of(&request);
+            async move {
+                let answer = time_budget::within(time - time / 10, next.run(request));
+                let too_late = |_| StatusCode::SERVICE_UNAVAILABLE.into_response();
+                tokio::time::timeout(time, answer).await.unwrap_or_else(too_late)
+            }
         }))
-        // A handler may not take longer than a caller waits; what it made durable stays durable.
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
         // Above the time limit, so that a refused request costs nothing but its refusal.
         .layer(middleware::from_fn(refuse_without_place))
         // A panic is a problem like any other, and the process lives on.
@@ -94,22 +101,32 @@ pub fn around(routes: Router, limits: &HttpLimits, book: Arc<RuleBook>) -> Route
 #[derive(Debug)]
 pub struct Places {
     wait: Duration,
-    all: Semaphore,
+    all: Arc<Semaphore>,
     /// For whatever is not [`Priority::Last`]: nine of ten.
-    usual: Semaphore,
+    usual: Arc<Semaphore>,
     /// For [`Priority::Bulk`]: half.
-    bulk: Semaphore,
+    bulk: Arc<Semaphore>,
+}
+
+/// A request's place, as the request finds it: it is given back early by one that only waits.
+#[derive(Clone, Debug)]
+pub struct HeldPlace(Arc<Mutex<Vec<OwnedSemaphorePermit>>>);
+
+impl HeldPlace {
+    pub fn give_back(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 impl Places {
     /// So many at a time; a request waits so long for its place.
     pub fn new(all: usize, wait: Duration) -> Self {
-        let part = |part: usize| Semaphore::new(part.max(1));
+        let part = |part: usize| Arc::new(Semaphore::new(part.max(1)));
         Self { wait, all: part(all), usual: part(all - all / 10), bulk: part(all / 2) }
     }
 
     /// Held while the request is worked on.
-    async fn take(&self, priority: Priority) -> Option<Vec<SemaphorePermit<'_>>> {
+    async fn take(&self, priority: Priority) -> Option<Vec<OwnedSemaphorePermit>> {
         let of = match priority {
             Priority::Bulk => &[&self.bulk, &self.usual, &self.all][..],
             Priority::Usual => &[&self.usual, &self.all],
@@ -119,7 +136,7 @@ impl Places {
         let take = async {
             let mut taken = Vec::with_capacity(of.len());
             for places in of {
-                taken.push(places.acquire().await.ok()?);
+                taken.push(Arc::clone(places).acquire_owned().await.ok()?);
             }
             Some(taken)
         };
@@ -151,11 +168,21 @@ impl From<Problem> for Refused {
 }
 
 async fn wait_for_place(State(shedding): State<Shedding>, mut request: Request, next: Next) -> Response {
-    let place = shedding.place_for(&mut request).await;
-    if let Err(refused) = &place {
-        request.extensions_mut().insert(refused.clone());
-    }
-    next.run(request).await
+    let held = match shedding.place_for(&mut request).await {
+        Ok(place) => {
+            let held = HeldPlace(Arc::new(Mutex::new(place)));
+            request.extensions_mut().insert(held.clone());
+            Some(held)
+        }
+        Err(refused) => {
+            request.extensions_mut().insert(refused);
+            None
+        }
+    };
+    let response = next.run(request).await;
+    // Whoever still has it has answered.
+    held.iter().for_each(HeldPlace::give_back);
+    response
 }
 
 async fn refuse_without_place(mut request: Request, next: Next) -> Response {
@@ -169,13 +196,14 @@ async fn refuse_without_place(mut request: Request, next: Next) -> Response {
 
 impl Shedding {
     /// What is wrong with a request in any case comes first: that it neither waits nor is told that there is no place.
-    async fn place_for(&self, request: &mut Request) -> Result<Vec<SemaphorePermit<'_>>, Refused> {
+    async fn place_for(&self, request: &mut Request) -> Result<Vec<OwnedSemaphorePermit>, Refused> {
         // Before anything is done for a request of which it is not certain to whom it was sent.
         if !names_one_host(request) {
             let problem = Problem::new(Code::RequestMalformed)
                 .detail("Cần đúng một tiêu đề Host.", "Exactly one Host header is needed.");
             return Err(Refused { problem, is_last: true });
         }
+        let mut of_message = None;
         let priority = match rule_of(&self.book, request) {
             Some(rule) => rule.priority,
             // Its body may be large, and is read where it is taken apart; who may send it is known by its connection.
@@ -183,6 +211,9 @@ impl Shedding {
                 if !self.inbound.senders.include(request.extensions().get()) {
                     return Err(Refused { problem: Problem::new(Code::SenderUnknown), is_last: true });
                 }
+                // First: those that wait for such a place hold none of all the others.
+                let place = Arc::clone(&self.inbound.places).try_acquire_owned();
+                of_message = Some(place.map_err(|_| overloaded(Priority::Last))?);
                 Priority::Last
             }
             None => {
@@ -192,11 +223,15 @@ impl Shedding {
                 if request.uri().path().starts_with("/audit/") { Priority::Bulk } else { Priority::Last }
             }
         };
-        self.places.take(priority).await.ok_or_else(|| {
-            counter!(SHED.name, "priority" => priority.name()).increment(1);
-            Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into()
-        })
+        let mut place = self.places.take(priority).await.ok_or_else(|| overloaded(priority))?;
+        place.extend(of_message);
+        Ok(place)
     }
+}
+
+fn overloaded(priority: Priority) -> Refused {
+    counter!(SHED.name, "priority" => priority.name()).increment(1);
+    Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)).into()
 }
 
 /// A request names its host exactly once (RFC 9112, section 3.2): with none or two, whoever stands in front may have taken

@@ -69,14 +69,15 @@ impl Inbox {
 
     async fn decide(&self, client: &Client, id: Uuid, said: Said) -> Result<ItemView, Problem> {
         let item = self.find(client, id).await?;
+        if !matches!(item.status, InboxStatus::Waiting | InboxStatus::Conflict) {
+            // The same decision once more has been carried out already.
+            let named = said.local_code.as_ref().map(|code| code.as_str());
+            let is_same = item.status == said.to && (named.is_none() || named == item.local_code.as_deref());
+            return if is_same { Ok(item.into()) } else { Err(Problem::new(Code::InboxDecided)) };
+        }
         let code = self.local_code(client, &item, said.local_code.clone()).await?;
         let said = Said { local_code: code, ..said };
         let local_code = said.local_code.as_ref().map(|code| code.as_str().to_owned());
-        if !matches!(item.status, InboxStatus::Waiting | InboxStatus::Conflict) {
-            // The same decision once more has been carried out already.
-            let is_same = item.status == said.to && item.local_code == local_code;
-            return if is_same { Ok(item.into()) } else { Err(Problem::new(Code::InboxDecided)) };
-        }
         let now = self.clock.now();
         let state = is_told(item.kind).then(|| reported(item.kind, said.to));
         let tell = state.map(|state| self.tell(client, &item, &said, state)).transpose()?;

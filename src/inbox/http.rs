@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use lienthong_domain::invalid::Refusal;
 use lienthong_domain::scalar::Scalar;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,6 +18,7 @@ use super::representation::{Acknowledgement, FileContent, ItemPage, ItemView, It
 use super::{Inbox, InboxStatus};
 use crate::access::Caller;
 use crate::http::json::{self, JsonBody};
+use crate::http::layers::HeldPlace;
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Problem};
 use crate::http::query;
@@ -51,10 +52,13 @@ pub fn routes(inbox: Arc<Inbox>) -> OpenApiRouter {
 async fn list_inbox_items(
     State(inbox): State<Arc<Inbox>>,
     Caller(client): Caller,
+    place: Option<Extension<HeldPlace>>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
     let kept = query::without_cursor(&parameters);
-    let page = inbox.list(&client, read_filter(parameters, inbox.limits.page_items)?).await?;
+    let page = inbox
+        .list(&client, read_filter(parameters, inbox.limits.page_items)?, place.map(|Extension(place)| place))
+        .await?;
     let link = page.next_cursor.as_ref().map(|cursor| format!("</v1/inbox-items?cursor={cursor}{kept}>; rel=\"next\""));
     let mut response = Json(page).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {

@@ -15,6 +15,7 @@ use super::{Inbox, InboxStatus};
 use crate::access::Client;
 use crate::audit::{Draft, Kind, Outcome};
 use crate::http::cursor;
+use crate::http::layers::HeldPlace;
 use crate::http::problem::{Code, Problem};
 use crate::storage::StoreError;
 use crate::storage::files::Reading;
@@ -49,30 +50,44 @@ pub(super) struct OpenFile {
 }
 
 impl Inbox {
-    pub(super) async fn list(&self, client: &Client, filter: Filter) -> Result<ItemPage, Problem> {
+    /// `place` is given back while nobody works on the request.
+    pub(super) async fn list(
+        &self,
+        client: &Client,
+        filter: Filter,
+        place: Option<HeldPlace>,
+    ) -> Result<ItemPage, Problem> {
         let wait = filter
             .wait
             .map_or_else(Default::default, |wait| std::time::Duration::from_secs(wait).min(self.limits.longest_wait));
-        let started = Instant::now();
+        let (started, today) = (Instant::now(), self.clock.now().date_in_vietnam());
+        let agencies = self.agencies.within(&client.agencies, today);
+        let mut waiting = None;
         loop {
-            let page = self.page(client, &filter).await?;
+            let page = self.page(client, &agencies, &filter).await?;
             let left = wait.saturating_sub(started.elapsed());
             if !page.items.is_empty() || page.next_cursor.is_some() || left.is_zero() {
                 return Ok(page);
+            }
+            if waiting.is_none() {
+                let Some(entered) = self.waiters.enter(&client.id) else { return Ok(page) };
+                waiting = Some(entered);
+                place.iter().for_each(HeldPlace::give_back);
             }
             tokio::time::sleep(self.limits.poll.min(left)).await;
         }
     }
 
     /// A page and, if there may be more, the cursor of the next.
-    async fn page(&self, client: &Client, filter: &Filter) -> Result<ItemPage, Problem> {
+    async fn page(&self, client: &Client, agencies: &[String], filter: &Filter) -> Result<ItemPage, Problem> {
         let limit = filter.limit.unwrap_or(100).clamp(1, self.limits.page_items);
         let status = filter.status.unwrap_or(InboxStatus::Waiting);
         let first = (Timestamp::from_micros(i64::MIN), Uuid::nil());
         let mut after = filter.cursor.as_deref().map_or(Ok(first), |cursor| self.read_cursor(cursor))?;
         let (mut items, mut has_more) = (Vec::new(), true);
         for _ in 0..MOST_ROUNDS {
-            let rows = self.store.page(PageQuery { status, after, now: self.clock.now(), limit }).await?;
+            let query = PageQuery { status, agencies: agencies.to_vec(), after, now: self.clock.now(), limit };
+            let rows = self.store.page(query).await?;
             has_more = rows.len() == limit;
             for row in rows {
                 if items.len() == limit {
@@ -130,7 +145,10 @@ impl Inbox {
         let body = self.body(&item).await?.ok_or_else(not_found)?;
         let file = number.checked_sub(1).and_then(|n| body.files.into_iter().nth(n)).ok_or_else(not_found)?;
         let kept = file.kept.ok_or_else(not_found)?;
-        let reading = self.files.read(kept.id, &kept.key()?).await?.ok_or_else(not_found)?;
+        let reading = self.files.read(kept.id, &kept.key()?).await?;
+        // Its key is there, and so must it be: a folder that is not mounted must not look like a message without files.
+        let reading =
+            reading.ok_or_else(|| StoreError::Failed(format!("the file {} is not in its folder", kept.id)))?;
         self.record_reading(client, &item, "inbox.file").await?;
         Ok(OpenFile { reading, media_type: kept.media_type, bytes: kept.bytes })
     }

@@ -11,6 +11,7 @@ mod representation;
 mod set_aside;
 pub mod store;
 mod sweep;
+mod waiters;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,11 @@ use lienthong_domain::inbox::Incoming;
 use lienthong_domain::port::PortalInbound;
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::Clock;
-use tokio::sync::Semaphore;
 
 pub use portal_http::{Senders, routes as portal_routes};
 pub use set_aside::MessageLimits;
-pub use sweep::sweep;
+pub use sweep::{sweep_gone, sweep_strays};
+pub use waiters::Waiters;
 
 use crate::access::Client;
 use crate::audit::Recorder;
@@ -60,6 +61,7 @@ pub struct Inbox {
     pub competence: Competence,
     /// Rung when something was enqueued.
     pub bell: Bell,
+    pub waiters: Waiters,
     pub limits: Limits,
 }
 
@@ -82,8 +84,6 @@ pub struct Portal {
     /// The adapter's name.
     pub name: String,
     pub inbound: Arc<dyn PortalInbound>,
-    /// Messages that are read at a time: each holds its part of the memory.
-    pub places: Semaphore,
 }
 
 /// Which agency a message is for: by competence (Nghị định 118/2025/NĐ-CP), not by where it came in.
@@ -94,17 +94,28 @@ pub struct Competence {
     pub by_procedure: Vec<(ProcedureCode, AgencyCode)>,
 }
 
+/// The agency that a message is for.
+struct Competent {
+    agency: AgencyCode,
+    /// Nothing in the message says it.
+    is_guess: bool,
+}
+
 impl Competence {
-    /// The agency of the dossier's code if it is one of the province, else that of its procedure.
-    fn agency_of(&self, incoming: &Incoming, agencies: &AgencyRegister, day: jiff::civil::Date) -> Option<AgencyCode> {
+    /// The agency of the dossier's code if it is one of the province, else that of its procedure; else a guess.
+    fn agency_of(&self, incoming: &Incoming, agencies: &AgencyRegister, day: jiff::civil::Date) -> Option<Competent> {
         let by_code = DossierCode::parse(incoming.national_code.as_str()).ok().map(|code| code.agency());
         if let Some(agency) = by_code.filter(|agency| agencies.find(agency, day).is_some()) {
-            return Some(agency);
+            return Some(Competent { agency, is_guess: false });
         }
         let name = |code: &ProcedureCode| code.national().unwrap_or(code.original()).to_owned();
         let is_of = |procedure: &ProcedureCode| Some(name(procedure)) == incoming.procedure_code.as_ref().map(name);
         let by_procedure = self.by_procedure.iter().find(|(procedure, _)| is_of(procedure));
-        by_procedure.map(|(_, agency)| agency).or(self.otherwise.as_ref()).cloned()
+        let (agency, is_guess) = match by_procedure {
+            Some((_, agency)) => (agency, false),
+            None => (self.otherwise.as_ref()?, true),
+        };
+        Some(Competent { agency: agency.clone(), is_guess })
     }
 }
 

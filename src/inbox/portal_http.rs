@@ -48,12 +48,12 @@ const OURS: &[&str] = &["v1", "oauth", "audit", "livez", "readyz", ".well-known"
 pub fn routes(inbox: &Arc<Inbox>, portal: &Arc<Portal>) -> anyhow::Result<Router> {
     let mut router = Router::new();
     let mut known = HashSet::new();
-    for InboundPath { path, endpoint } in portal.inbound.paths() {
+    for InboundPath { path, endpoint, longest_text } in portal.inbound.paths() {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         if OURS.contains(&first) || !known.insert(path.clone()) {
             bail!("adapters.{}.inbound: the address {path} is taken", portal.name);
         }
-        let state = Door { inbox: Arc::clone(inbox), portal: Arc::clone(portal), endpoint };
+        let state = Door { inbox: Arc::clone(inbox), portal: Arc::clone(portal), endpoint, longest_text };
         router = router.route(&path, post(receive).with_state(state));
     }
     Ok(router)
@@ -64,10 +64,12 @@ struct Door {
     inbox: Arc<Inbox>,
     portal: Arc<Portal>,
     endpoint: &'static str,
+    longest_text: usize,
 }
 
 async fn receive(State(door): State<Door>, request: Request) -> Response {
-    let answer = door.inbox.receive(&door.portal, door.endpoint, request.into_body()).await;
+    let limits = door.inbox.limits.message.with_text(door.longest_text);
+    let answer = door.inbox.receive(&door.portal, door.endpoint, limits, request.into_body()).await;
     let status = if answer.failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let mut response = (status, answer.body).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));

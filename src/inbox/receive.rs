@@ -5,13 +5,13 @@ use axum::body::Body;
 use lienthong_domain::inbox::Incoming;
 use lienthong_domain::invalid::InvalidFields;
 use lienthong_domain::port::{NotRead, Taken};
-use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::keep_files::{self, BadFile, FileEntry};
 use super::set_aside::{NotReceived, receive};
 use super::store::{InboxItem, Receive, Stored};
-use super::{Inbox, InboxStatus, Portal};
+use super::{Inbox, InboxStatus, MessageLimits, Portal};
 use crate::audit::{Draft, Kind, Outcome};
 use crate::http::json;
 use crate::storage::files::KeptFile;
@@ -44,9 +44,9 @@ pub(super) struct Answer {
 }
 
 impl Inbox {
-    pub(super) async fn receive(&self, portal: &Portal, endpoint: &str, body: Body) -> Answer {
+    pub(super) async fn receive(&self, portal: &Portal, endpoint: &str, limits: MessageLimits, body: Body) -> Answer {
         let mut read = None;
-        let result = self.try_receive(portal, endpoint, body, &mut read).await;
+        let result = self.try_receive(portal, endpoint, limits, body, &mut read).await;
         let (taken, failed) = match result {
             Ok(taken) => (taken, false),
             Err(NotTaken::Refused(word, reason)) => match self.record_refusal(portal, read.as_ref(), word).await {
@@ -62,11 +62,11 @@ impl Inbox {
         &self,
         portal: &Portal,
         endpoint: &str,
+        limits: MessageLimits,
         body: Body,
         read: &mut Option<Incoming>,
     ) -> Result<Taken, NotTaken> {
-        let _place = portal.places.acquire().await;
-        let received = receive(body, &self.files, self.limits.message).await.map_err(not_received)?;
+        let received = receive(body, &self.files, limits).await.map_err(not_received)?;
         let message = json::parse(&received.message).map_err(|problem| {
             let detail = problem.detail.map(|detail| detail.vi).unwrap_or_default();
             NotTaken::Refused("malformed", format!("Không đọc được JSON. {detail}"))
@@ -77,41 +77,63 @@ impl Inbox {
         })?;
         drop(message);
         let incoming = read.insert(incoming);
-        let (limits, types) = (self.limits.message, &self.limits.file_types);
+        let types = &self.limits.file_types;
         let files = keep_files::keep(&self.files, &incoming.files, received.files, limits, types).await;
         let (files, kept) = files.map_err(|error| match error {
             BadFile::Store(error) => NotTaken::Store(error),
             bad => NotTaken::Refused("bad_file", format!("{bad}.")),
         })?;
-        let write = self.write_of(portal, incoming, &files)?;
+        let write = self.write_of(portal, incoming, &files).await?;
         let ids = write.files.clone();
         // Before it may be stored: nobody may be left to say that it was.
         kept.into_iter().for_each(KeptFile::settle);
-        Ok(match self.store.receive(write).await? {
-            Stored::New => Taken::Now,
-            Stored::Conflict => Taken::Refused(CONFLICT.into()),
-            Stored::Repeat { was_conflict } => {
-                for file in ids {
-                    self.files.remove(file).await?;
-                }
-                if was_conflict { Taken::Refused(CONFLICT.into()) } else { Taken::Before }
+        match self.store.receive(write).await {
+            Ok(Stored::New) => Ok(Taken::Now),
+            Ok(Stored::Conflict) => Ok(Taken::Refused(CONFLICT.into())),
+            Ok(Stored::Repeat { was_conflict }) => {
+                self.remove(ids).await?;
+                Ok(if was_conflict { Taken::Refused(CONFLICT.into()) } else { Taken::Before })
             }
-        })
+            // It was certainly not stored. Of any other failure that is not certain: then the files stay.
+            Err(error @ (StoreError::Busy | StoreError::DiskFull)) => {
+                self.remove(ids).await?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn write_of(&self, portal: &Portal, incoming: &Incoming, files: &[FileEntry]) -> Result<Receive, StoreError> {
+    async fn remove(&self, files: Vec<Uuid>) -> Result<(), StoreError> {
+        for file in files {
+            self.files.remove(file).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_of(&self, portal: &Portal, incoming: &Incoming, files: &[FileEntry]) -> Result<Receive, StoreError> {
         let now = self.clock.now();
-        let message = serde_json::to_value(incoming).map_err(StoreError::failed)?;
-        let content = serde_json::to_vec(&message).map_err(StoreError::failed)?;
+        let content = serde_json::to_vec(incoming).map_err(StoreError::failed)?;
         // By what a file is, not by the key under which it happens to be stored.
         let told: Vec<_> =
             files.iter().map(|file| (&file.name, file.kept.as_ref().map(|kept| &kept.sha256), &file.link)).collect();
         let told = serde_json::to_vec(&told).map_err(StoreError::failed)?;
         let digest = self.keys.digest(&[b"inbox", &content, &told]);
-        let stored = serde_json::to_vec(&json!({ "message": message, "files": files })).map_err(StoreError::failed)?;
+        let files_text = serde_json::to_vec(files).map_err(StoreError::failed)?;
+        let stored = Zeroizing::new([b"{\"message\":", &*content, b",\"files\":", &*files_text, b"}"].concat());
         let body = self.bodies.seal(&stored)?;
-        let agency = self.competence.agency_of(incoming, &self.agencies, now.date_in_vietnam());
-        let agency = agency.ok_or_else(|| StoreError::Failed("inbox.agency is not set".into()))?;
+        let competent = self.competence.agency_of(incoming, &self.agencies, now.date_in_vietnam());
+        let competent = competent.ok_or_else(|| StoreError::Failed("inbox.agency is not set".into()))?;
+        let agency_is_guess = competent.is_guess;
+        let own =
+            (competent.agency.normalised(), incoming.procedure_code.as_ref().map(|code| code.original().to_owned()));
+        let begun = match agency_is_guess {
+            true => self.store.beginning(incoming.national_code.as_str().to_owned()).await?,
+            false => None,
+        };
+        let (agency_id, procedure_code) = match begun {
+            Some(begun) => (begun.agency_id, own.1.or(begun.procedure_code)),
+            None => own,
+        };
         let item = InboxItem {
             id: Uuid::now_v7(),
             portal: portal.name.clone(),
@@ -119,8 +141,8 @@ impl Inbox {
             national_code: incoming.national_code.as_str().to_owned(),
             reference: self.reference(incoming),
             digest,
-            agency_id: agency.normalised(),
-            procedure_code: incoming.procedure_code.as_ref().map(|code| code.original().to_owned()),
+            agency_id,
+            procedure_code,
             body_id: body.id,
             files: files.len().cast_signed() as i64,
             status: InboxStatus::Waiting,
@@ -146,7 +168,7 @@ impl Inbox {
         };
         let records = [record("accepted")?, record("conflict")?, record("repeated")?];
         let kept = files.iter().filter_map(|file| file.kept.as_ref()).map(|kept| kept.id).collect();
-        Ok(Receive { item, body, files: kept, records, hold_ms: self.limits.hold_ms })
+        Ok(Receive { item, body, agency_is_guess, files: kept, records, hold_ms: self.limits.hold_ms })
     }
 
     /// What a repeat is recognised by. It may be a person's: only whether two are the same can be seen.
@@ -180,6 +202,8 @@ fn not_received(error: NotReceived) -> NotTaken {
         NotReceived::MessageTooLong(bytes) => format!("Thông điệp (không kể tệp) dài hơn {bytes} byte."),
         NotReceived::FileTooLong(bytes) => format!("Một tệp dài hơn {bytes} byte."),
         NotReceived::TooManyFiles(files) => format!("Nhiều hơn {files} tệp."),
+        NotReceived::TooManyValues(values) => format!("Thông điệp có hơn {values} giá trị."),
+        NotReceived::TooSlow => "Thông điệp đến quá chậm.".to_owned(),
         NotReceived::BrokenOff => "Thông điệp bị ngắt giữa chừng.".to_owned(),
     };
     NotTaken::Refused("too_large", reason)

@@ -1,6 +1,8 @@
 //! Reads the JSON of a message while it arrives, and sets aside what is long in it: a text beyond a limit is a file in base64,
 //! and goes to the disk as it comes. What is left is short, whatever was sent.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +22,23 @@ pub struct MessageLimits {
     pub text_bytes: usize,
     pub file_bytes: u64,
     pub files: usize,
+    /// The longest pause between two parts of it.
+    pub pause: Duration,
 }
+
+impl MessageLimits {
+    /// With room for a text of this length.
+    pub(super) fn with_text(self, bytes: usize) -> Self {
+        let longer = bytes.saturating_sub(self.text_bytes);
+        Self { text_bytes: self.text_bytes + longer, message_bytes: self.message_bytes + longer, ..self }
+    }
+}
+
+/// Values of all kinds in one message: each costs far more memory than the bytes in which it is written.
+const MOST_VALUES: usize = 20_000;
+/// A message that is refused is read on for so long, and thrown away: whoever sends all of it before it listens sees the refusal
+/// and not a reset, and does not send it again for ever.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// A message that has arrived.
 pub(super) struct Received {
@@ -39,6 +57,10 @@ pub(super) enum NotReceived {
     FileTooLong(u64),
     #[error("more than {0} files")]
     TooManyFiles(usize),
+    #[error("more than {0} values")]
+    TooManyValues(usize),
+    #[error("it came too slowly")]
+    TooSlow,
     #[error("it was broken off")]
     BrokenOff,
     #[error(transparent)]
@@ -52,12 +74,18 @@ pub(super) async fn receive(body: Body, files: &Files, limits: MessageLimits) ->
         aside: SetAside::new(Uuid::new_v4().to_string()),
         files: Vec::new(),
         state: State::Between,
+        values: 0,
         store: files,
         limits,
     };
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        scanner.feed(&chunk.map_err(|_| NotReceived::BrokenOff)?).await?;
+    while let Some(chunk) = tokio::time::timeout(limits.pause, chunks.next()).await.map_err(|_| NotReceived::TooSlow)? {
+        if let Err(refused) = scanner.feed(&chunk.map_err(|_| NotReceived::BrokenOff)?).await {
+            drop(scanner);
+            let rest = async { while let Some(Ok(_)) = chunks.next().await {} };
+            let _ = tokio::time::timeout(DRAIN, rest).await;
+            return Err(refused);
+        }
     }
     match scanner.state {
         State::Aside(_) => Err(NotReceived::BrokenOff),
@@ -72,6 +100,7 @@ struct Scanner<'a> {
     aside: SetAside,
     files: Vec<Option<KeptFile>>,
     state: State,
+    values: usize,
     store: &'a Files,
     limits: MessageLimits,
 }
@@ -99,6 +128,10 @@ impl Scanner<'_> {
                 State::Between => {
                     let read = chunk.iter().position(|byte| *byte == b'"').map_or(chunk.len(), |at| at + 1);
                     self.message.extend_from_slice(&chunk[..read]);
+                    self.values += chunk[..read].iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+                    if self.values > MOST_VALUES {
+                        return Err(NotReceived::TooManyValues(MOST_VALUES));
+                    }
                     if chunk[read - 1] == b'"' {
                         self.state = State::Text { start: self.message.len(), is_escaped: false };
                     }
@@ -265,13 +298,20 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::disk::LeastFree;
 
-    const LIMITS: MessageLimits = MessageLimits { message_bytes: 2000, text_bytes: 100, file_bytes: 50_000, files: 3 };
+    const LIMITS: MessageLimits = MessageLimits {
+        message_bytes: 2000,
+        text_bytes: 100,
+        file_bytes: 50_000,
+        files: 3,
+        pause: Duration::from_millis(200),
+    };
 
     /// In pieces of this size, as a slow network brings it.
     async fn received(text: &str, piece: usize) -> Result<(Received, Vec<Option<Vec<u8>>>), NotReceived> {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::open(folder.path()).unwrap();
+        let files = Files::new(folder.path().to_owned(), LeastFree::default());
         let pieces: Vec<_> =
             text.as_bytes().chunks(piece).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
         let received = receive(Body::from_stream(futures::stream::iter(pieces)), &files, LIMITS).await?;

@@ -1,19 +1,35 @@
 //! The disk watermark: new requests are refused before the database meets a full disk; deliveries go on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How much of a disk stays free; both hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LeastFree {
+    pub bytes: u64,
+    pub percent: u64,
+}
+
+impl LeastFree {
+    /// Whether less is free where this folder is. A file system that does not answer counts as full.
+    pub fn is_gone(self, folder: &Path) -> bool {
+        let Ok(space) = rustix::fs::statvfs(folder) else { return true };
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        let percent = space.f_bavail.saturating_mul(100).checked_div(space.f_blocks).unwrap_or(0);
+        free < self.bytes || percent < self.percent
+    }
+}
 
 /// Watches the free space of the data folder.
 pub struct DiskWatch {
     folder: PathBuf,
-    least_free_bytes: u64,
-    least_free_percent: u64,
+    least_free: LeastFree,
     is_low: AtomicBool,
 }
 
 impl DiskWatch {
-    pub fn new(folder: PathBuf, least_free_bytes: u64, least_free_percent: u64) -> Self {
-        let watch = Self { folder, least_free_bytes, least_free_percent, is_low: AtomicBool::new(false) };
+    pub fn new(folder: PathBuf, least_free: LeastFree) -> Self {
+        let watch = Self { folder, least_free, is_low: AtomicBool::new(false) };
         watch.look();
         watch
     }
@@ -23,16 +39,9 @@ impl DiskWatch {
         self.is_low.load(Ordering::Relaxed)
     }
 
-    /// Measures the free space. A file system that does not answer counts as full.
+    /// Measures the free space.
     pub fn look(&self) {
-        let is_low = match rustix::fs::statvfs(&self.folder) {
-            Ok(space) => {
-                let free = space.f_bavail.saturating_mul(space.f_frsize);
-                let percent = space.f_bavail.saturating_mul(100).checked_div(space.f_blocks).unwrap_or(0);
-                free < self.least_free_bytes || percent < self.least_free_percent
-            }
-            Err(_) => true,
-        };
+        let is_low = self.least_free.is_gone(&self.folder);
         if self.is_low.swap(is_low, Ordering::Relaxed) != is_low {
             tracing::warn!(is_low, folder = %self.folder.display(), "disk watermark");
         }

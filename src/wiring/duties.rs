@@ -92,11 +92,18 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             async move { retention.turn(months).await }
         }
     };
-    let sweep = {
+    let sweep_gone = {
+        let (files, store) = (lasting.files.clone(), Arc::clone(&lasting.inbox));
+        move || {
+            let (files, store) = (files.clone(), Arc::clone(&store));
+            async move { inbox::sweep_gone(&files, &*store).await }
+        }
+    };
+    let sweep_strays = {
         let (files, store, clock) = (lasting.files.clone(), Arc::clone(&lasting.inbox), Arc::clone(clock));
         move || {
             let (files, store, now) = (files.clone(), Arc::clone(&store), clock.now());
-            async move { inbox::sweep(&files, &*store, now).await.map(|_| false) }
+            async move { inbox::sweep_strays(&files, &*store, now).await.map(|_| false) }
         }
     };
     let rotate = {
@@ -144,7 +151,12 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
         Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
         Duty { name: "old logs", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(drop())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
-        Duty { name: "unreadable files", every: Duration::from_secs(600), turn: Box::new(move |_| Box::pin(sweep())) },
+        Duty { name: "erased files", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(sweep_gone())) },
+        Duty {
+            name: "stray files",
+            every: Duration::from_secs(86_400),
+            turn: Box::new(move |_| Box::pin(sweep_strays())),
+        },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]);
     duties

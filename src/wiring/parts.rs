@@ -39,7 +39,7 @@ use crate::http::json::BodyLimit;
 use crate::http::layers::{HttpLimits, Inbound, Places};
 use crate::http::router::{self, Topics};
 use crate::http::tls::{Tls, TlsFiles};
-use crate::inbox::{self, Inbox, Portal, store::InboxStore};
+use crate::inbox::{self, Inbox, Portal, Waiters, store::InboxStore};
 use crate::outbox::http::Operations;
 use crate::storage::files::Files;
 use crate::telemetry::metrics;
@@ -98,7 +98,7 @@ impl Lasting {
             replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),
             dossiers: dossiers::store::open(&stores.database, &stores.recorder),
             inbox: inbox::store::open(&stores.database),
-            files: Files::open(&settings.files_folder())?,
+            files: Files::new(settings.files_folder(), settings.least_free()),
             stores: Arc::clone(stores),
             clock: Arc::clone(clock),
             is_leaving: Arc::default(),
@@ -179,6 +179,14 @@ impl Parts {
                 Duration::from_millis(settings.http.place_wait_ms),
             )),
         };
+        let topics = topics(lasting, settings, &ports, &access, &quotas)?;
+        let paths = topics.sender.iter().flat_map(|portal| portal.inbound.paths()).map(|path| path.path);
+        let inbound = Inbound {
+            paths: paths.collect(),
+            senders: settings.inbox.senders(),
+            places: Arc::new(Semaphore::new(settings.inbox.concurrent_messages)),
+            timeout: Duration::from_millis(settings.inbox.message_timeout_ms),
+        };
         let limits = HttpLimits {
             body: BodyLimit {
                 bytes: settings.http.body_bytes,
@@ -186,12 +194,9 @@ impl Parts {
             },
             request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
             places: Arc::clone(&places),
-            inbound: Arc::default(),
+            inbound: Arc::new(inbound),
         };
-        let topics = topics(lasting, settings, &ports, &access, &quotas)?;
-        let paths = topics.sender.iter().flat_map(|portal| portal.inbound.paths()).map(|path| path.path);
-        let inbound = Arc::new(Inbound { paths: paths.collect(), senders: settings.inbox.senders() });
-        let routes = router::all(&topics, &HttpLimits { inbound, ..limits })?;
+        let routes = router::all(&topics, &limits)?;
         Ok(Self { loaded, ports, access, quotas, places, routes })
     }
 
@@ -311,7 +316,8 @@ fn inbox(lasting: &Lasting, settings: &Settings, agencies: &Arc<AgencyRegister>)
         agencies: Arc::clone(agencies),
         competence: settings.inbox.competence(),
         bell: stores.bell.clone(),
-        limits: settings.inbox.limits(Duration::from_millis(settings.http.request_timeout_ms)),
+        waiters: Waiters::new(settings.inbox.waiting_requests),
+        limits: settings.inbox.limits(&settings.http),
     }
 }
 
@@ -320,7 +326,7 @@ fn sender(settings: &Settings, ports: &Ports) -> anyhow::Result<Portal> {
     let name = settings.portal.adapter.clone();
     let inbound = ports.portal_inbound.clone();
     let inbound = inbound.ok_or_else(|| anyhow!("inbox.enabled: adapter {name} takes in no messages"))?;
-    Ok(Portal { name, inbound, places: Semaphore::new(settings.inbox.concurrent_messages) })
+    Ok(Portal { name, inbound })
 }
 
 /// What the adapter of the portal offers.

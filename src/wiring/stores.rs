@@ -219,7 +219,7 @@ async fn open_database(
             let sqlite = &settings.storage.sqlite;
             let folder = PathBuf::from(&sqlite.data_folder);
             std::fs::create_dir_all(&folder).with_context(|| format!("data folder {}", folder.display()))?;
-            let disk = Arc::new(DiskWatch::new(folder, sqlite.least_free_bytes, sqlite.least_free_percent));
+            let disk = Arc::new(DiskWatch::new(folder, settings.least_free()));
             let (file, limits, backlog) = (database_file(settings), sqlite_limits(settings), Arc::clone(backlog));
             let database = Sqlite::open(&file, &limits, Arc::clone(&disk), backlog, MIGRATIONS, may_migrate)?;
             Ok((Database::Sqlite(database), Some(disk)))

@@ -176,9 +176,11 @@ impl PortalInbound for Inbound {
         let served = ends.into_iter().filter(|(end, _)| !end.is_empty());
         served
             .flat_map(|(end, endpoint)| {
+                // A notice as base64, broken into lines.
+                let longest_text = if endpoint == TAX_NOTICES { settings.xml_bytes / 2 * 3 } else { 0 };
                 settings.prefixes.iter().map(move |prefix| {
                     let path = if prefix.is_empty() { format!("/{end}") } else { format!("/{prefix}/{end}") };
-                    InboundPath { path, endpoint }
+                    InboundPath { path, endpoint, longest_text }
                 })
             })
             .collect()

@@ -19,7 +19,7 @@ use lienthong::replicas::Leadership;
 use lienthong::storage::Database;
 use lienthong::storage::backlog::Backlog;
 use lienthong::storage::bodies::SealedBody;
-use lienthong::storage::disk::DiskWatch;
+use lienthong::storage::disk::{DiskWatch, LeastFree};
 use lienthong::storage::keys::Keys;
 use lienthong::storage::migrations::MIGRATIONS;
 use lienthong::storage::sqlite::{Limits, Sqlite};
@@ -51,7 +51,7 @@ async fn main() -> Result<()> {
             wal_bytes: 64 << 20,
             cache_bytes: 64 << 20,
         };
-        let disk = Arc::new(DiskWatch::new(deployment.folder().to_owned(), 0, 0));
+        let disk = Arc::new(DiskWatch::new(deployment.folder().to_owned(), LeastFree::default()));
         let backlog = Arc::new(Backlog::new(u64::MAX));
         let database = Database::Sqlite(Sqlite::open(&file, &limits, disk, backlog, MIGRATIONS, false)?);
         let store = audit::store::open(&database);

@@ -326,7 +326,8 @@ async fn what_cannot_be_taken_is_refused_with_a_reason_and_leaves_nothing() {
         ("/nhanhsdvcqg", "null".into(), "data: Thiếu"),
         ("/nhanhsdvcqg", String::new(), "Không đọc được JSON"),
         ("/nhanhsdvcqg", deep, "Không đọc được JSON"),
-        ("/nhanhsdvcqg", format!("[{}]", "1,".repeat(2_000_000)), "dài hơn 2097152 byte"),
+        ("/nhanhsdvcqg", format!("[{}]", "1,".repeat(2_000_000)), "hơn 20000 giá trị"),
+        ("/nhanhsdvcqg", format!("{{\"data\": {{}} {}", " ".repeat(5_000_000)), "dài hơn 4194304 byte"),
         ("/nhantbthuedvcqg", json!({ "data": { "FileThongBaoThue": "PCFET0NUWVBFIHg+" } }).to_string(), "DOCTYPE"),
     ];
     for (path, body, reason) in cases {
@@ -336,6 +337,66 @@ async fn what_cannot_be_taken_is_refused_with_a_reason_and_leaves_nothing() {
     assert_eq!(waiting(&world).await, []);
     let left = std::fs::read_dir(world.deployment.folder().join("data/files")).unwrap().count();
     assert_eq!(left, 0, "what was refused has left files");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_many_scans_is_taken_whatever_their_lengths() {
+    let world = world().await;
+    for (n, files) in
+        [vec![300_000; 12], vec![23_000; 50], vec![10, 24_576, 24_577, 400_000, 3_000_000]].iter().enumerate()
+    {
+        let files: Vec<Vec<u8>> = files.iter().map(|length| pdf(*length)).collect();
+        let files: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+        let code = format!("KM-{n}");
+        assert_eq!(post(&world, "/addtthcKhuyenMai", promotion(&code, &files).to_string()).await.0, 0, "{code}");
+    }
+    assert_eq!(waiting(&world).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_on_the_disk_nothing_is_taken_and_nothing_is_left() {
+    let more = format!("storage.least_free_bytes = 9000000000000000000\n{INBOX}");
+    let world = World::with(Settings::default(), &more).await;
+    for files in [vec![], vec![pdf(500_000)]] {
+        let files: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+        let request = world.request(Method::POST, "/addtthcKhuyenMai").json(&promotion("KM-1", &files));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 503, "the portal is to send it again");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["error_code"], -1);
+    }
+    let left = std::fs::read_dir(world.deployment.folder().join("data/files")).map_or(0, Iterator::count);
+    assert_eq!((left, waiting(&world).await), (0, vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_messages_keeps_nobody_from_anything() {
+    let more = format!("{INBOX}\nlongest_wait_s = 10\nwaiting_requests = 8\n[http]\nconcurrent_requests = 4");
+    let world = World::with(Settings::default(), &more).await;
+    let wait = async || {
+        let begun = std::time::Instant::now();
+        world.get("/v1/inbox-items?wait=2").await.is(200);
+        begun.elapsed()
+    };
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for _ in 0..20 {
+            world.get("/v1/dossiers").await.is(200);
+        }
+    };
+    let (waited, ()) = tokio::join!(futures::future::join_all((0..4).map(|_| wait())), others);
+    let long = waited.iter().filter(|time| **time >= Duration::from_secs(2)).count();
+    assert_eq!(long, 2, "a quarter of those who may wait are of one client: {waited:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_in_its_folder_is_our_failure_and_not_an_answer() {
+    let world = world().await;
+    assert_eq!(post(&world, "/addtthcKhuyenMai", promotion("KM-1", &[&pdf(100_000)]).to_string()).await.0, 0);
+    let id = first(&world).await;
+    world.get(&format!("/v1/inbox-items/{id}/files/1")).await.is(200);
+    std::fs::remove_dir_all(world.deployment.folder().join("data/files")).unwrap();
+    world.get(&format!("/v1/inbox-items/{id}/files/1")).await.refused(500, "service.internal");
 }
 
 #[tokio::test(flavor = "multi_thread")]

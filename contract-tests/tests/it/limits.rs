@@ -10,7 +10,7 @@ const CODE: &str = "H15.50-261121-0001";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn below_the_disk_watermark_new_requests_are_refused_with_507_and_nothing_is_stored() {
-    let world = World::with(Settings::default(), "storage.sqlite.least_free_bytes = 9000000000000000000").await;
+    let world = World::with(Settings::default(), "storage.least_free_bytes = 9000000000000000000").await;
     let refused = world.put(CODE, &dossier("received")).await.is(507);
     assert_eq!(refused.json()["code"], "storage.disk_full");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);

@@ -45,6 +45,15 @@ impl AgencyRegister {
         self.entries.get(code)?.iter().find(|entry| entry.holds_on(day))
     }
 
+    /// Codes (normalised) of these agencies and of all that stand under one of them on that day.
+    pub fn within(&self, roots: &[AgencyCode], day: Date) -> Vec<String> {
+        let known = self.entries.keys().filter(|code| roots.iter().any(|root| self.is_within(code, root, day)));
+        let mut codes: Vec<_> = known.chain(roots).map(AgencyCode::normalised).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
     /// Whether `code` is `root` or stands under it on that day. An agency that the register does not know stands
     /// under nothing but itself.
     pub fn is_within(&self, code: &AgencyCode, root: &AgencyCode, day: Date) -> bool {

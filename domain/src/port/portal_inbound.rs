@@ -12,6 +12,8 @@ pub struct InboundPath {
     pub path: String,
     /// What is served there, in the adapter's words.
     pub endpoint: &'static str,
+    /// A text of so many bytes must stay in the message, since the adapter reads it itself.
+    pub longest_text: usize,
 }
 
 /// Why a message is not read.

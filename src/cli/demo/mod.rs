@@ -126,7 +126,9 @@ client.requests = 0
 operations = []
 [storage]
 keys_folder = {keys:?}
-sqlite = {{ data_folder = {data:?}, least_free_bytes = 0, least_free_percent = 0 }}
+least_free_bytes = 0
+least_free_percent = 0
+sqlite = {{ data_folder = {data:?} }}
 [outbox]
 most_in_flight = 64
 claim_batch = 64

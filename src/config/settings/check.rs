@@ -210,8 +210,8 @@ impl Settings {
         {
             must(time <= 3_600_000, pointer, "Từ 0 đến 3600000.", "From 0 to 3600000.");
         }
-        let percent = self.storage.sqlite.least_free_percent;
-        must(percent <= 50, "/storage/sqlite/least_free_percent", "Tối đa 50.", "At most 50.");
+        let percent = self.storage.least_free_percent;
+        must(percent <= 50, "/storage/least_free_percent", "Tối đa 50.", "At most 50.");
         self.check_engine(&mut must);
         self.check_access(&mut must);
         self.check_issuers(&mut must);

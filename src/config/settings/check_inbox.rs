@@ -54,7 +54,19 @@ impl Settings {
             "Từ 1024, và nhỏ hơn message_bytes.",
             "From 1024, and less than message_bytes.",
         );
+        must(
+            inbox.message_bytes / inbox.text_bytes.max(1) > inbox.files,
+            "/inbox/message_bytes",
+            "Phải chứa được text_bytes của mỗi tệp trong files.",
+            "It must hold text_bytes of each of the files.",
+        );
         must(inbox.concurrent_messages > 0, "/inbox/concurrent_messages", "Ít nhất 1.", "At least 1.");
+        must(
+            (1_000..=3_600_000).contains(&inbox.message_timeout_ms),
+            "/inbox/message_timeout_ms",
+            "Từ 1000 đến 3600000.",
+            "From 1000 to 3600000.",
+        );
         must((1..=500).contains(&inbox.page_items), "/inbox/page_items", "Từ 1 đến 500.", "From 1 to 500.");
         must((50..=10_000).contains(&inbox.poll_ms), "/inbox/poll_ms", "Từ 50 đến 10000.", "From 50 to 10000.");
         must(

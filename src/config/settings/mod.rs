@@ -136,12 +136,12 @@ section! { HttpSettings {
     write_timeout_ms: u64, concurrent_requests: usize, place_wait_ms: u64,
 } }
 section! { StorageSettings {
-    engine: Engine, keys_folder: String, files_folder: String, migrate_at_start: bool, write_queue: usize, batch_items: usize,
+    engine: Engine, keys_folder: String, files_folder: String, least_free_bytes: u64, least_free_percent: u64,
+    migrate_at_start: bool, write_queue: usize, batch_items: usize,
     sqlite: SqliteSettings, postgres: PostgresSettings,
 } }
 section! { SqliteSettings {
-    data_folder: String, readers: usize, busy_timeout_ms: u64, wal_bytes: u64, cache_bytes: u64, least_free_bytes: u64,
-    least_free_percent: u64,
+    data_folder: String, readers: usize, busy_timeout_ms: u64, wal_bytes: u64, cache_bytes: u64,
 } }
 section! { PostgresSettings {
     url: String, password: Secret, ca_file: String, most_connections: usize, writers: usize, connect_timeout_ms: u64,
@@ -160,7 +160,8 @@ section! { InboxSettings {
     enabled: bool, sender_addresses: Vec<String>, sender_certificates: Vec<String>, agency: String,
     #[deserr(default)] routes: Vec<InboxRoute>,
     file_types: Vec<String>, message_bytes: usize, text_bytes: usize, file_bytes: u64, files: usize,
-    concurrent_messages: usize, hold_ms: u32, page_items: usize, poll_ms: u64, longest_wait_s: u64,
+    concurrent_messages: usize, message_timeout_ms: u64, hold_ms: u32, page_items: usize, poll_ms: u64, longest_wait_s: u64,
+    waiting_requests: usize,
 } }
 section! { InboxRoute { procedure: ProcedureCode, agency: AgencyCode } }
 section! { PortalSettings { adapter: String } }

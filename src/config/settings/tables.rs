@@ -12,7 +12,7 @@ use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
 use reqwest::Url;
 
-use super::{InboxSettings, QuotaLine, Settings, TimestampSettings, WitnessSettings, listed_twice};
+use super::{HttpSettings, InboxSettings, QuotaLine, Settings, TimestampSettings, WitnessSettings, listed_twice};
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
@@ -24,6 +24,7 @@ use crate::audit::cms::{Certificate, Malformed, Roots, read_certificates};
 use crate::audit::log::{KeyKind, VerifierKey};
 use crate::dossiers::StatusMaps;
 use crate::inbox::{Competence, Limits, MessageLimits, Senders};
+use crate::storage::disk::LeastFree;
 use crate::storage::hex;
 use crate::telemetry::TraceSettings;
 
@@ -69,25 +70,31 @@ impl InboxSettings {
         Competence { otherwise, by_procedure }
     }
 
-    /// `request_timeout`: by then every request is answered.
-    pub fn limits(&self, request_timeout: Duration) -> Limits {
+    pub fn limits(&self, http: &HttpSettings) -> Limits {
         Limits {
             message: MessageLimits {
                 message_bytes: self.message_bytes,
                 text_bytes: self.text_bytes,
                 file_bytes: self.file_bytes,
                 files: self.files,
+                pause: Duration::from_millis(http.body_read_timeout_ms),
             },
             file_types: self.file_types.clone(),
             hold_ms: self.hold_ms.into(),
             page_items: self.page_items,
             poll: Duration::from_millis(self.poll_ms),
-            longest_wait: Duration::from_secs(self.longest_wait_s).min(request_timeout / 2),
+            longest_wait: Duration::from_secs(self.longest_wait_s)
+                .min(Duration::from_millis(http.request_timeout_ms / 2)),
         }
     }
 }
 
 impl Settings {
+    /// Of each disk.
+    pub fn least_free(&self) -> LeastFree {
+        LeastFree { bytes: self.storage.least_free_bytes, percent: self.storage.least_free_percent }
+    }
+
     /// Where files are kept.
     pub fn files_folder(&self) -> PathBuf {
         match self.storage.files_folder.as_str() {

@@ -29,10 +29,15 @@ impl ErasureStore for PostgresErasure {
     async fn find(&self, target: &Target) -> Result<Vec<Content>, StoreError> {
         let rows = match target {
             Target::Dossier(code) => {
-                let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE lane = $1 \
+                // The dossier by all its codes: a message of the portal knows it by the nation's, and what tells the portal, too.
+                let sql = "WITH dossier_code (code) AS (SELECT CAST($1 AS TEXT) \
+                           UNION SELECT national_code FROM inbox_item WHERE local_code = $1 \
+                           UNION SELECT local_code FROM inbox_item WHERE national_code = $1 AND local_code IS NOT NULL) \
+                           SELECT body_id, id, lane, agency_id, is_open FROM outbox \
+                           WHERE lane IN (SELECT code FROM dossier_code) \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) UNION ALL \
                            SELECT body_id, id, national_code, agency_id, status IN ('waiting', 'conflict') FROM inbox_item \
-                           WHERE (national_code = $1 OR local_code = $1) \
+                           WHERE national_code IN (SELECT code FROM dossier_code) \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY 2";
                 self.database.query(sql, &[code]).await?
             }
@@ -61,8 +66,7 @@ impl ErasureStore for PostgresErasure {
         let mut found: Vec<Content> =
             self.database.query(sql, &[&first, &most]).await?.iter().map(content_of).collect();
         let sql = "SELECT body_id, id, national_code, agency_id, false FROM inbox_item WHERE id < $1 \
-                   AND status IN ('acknowledged', 'rejected') AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) \
-                   ORDER BY id LIMIT $2";
+                   AND has_content AND status IN ('acknowledged', 'rejected') ORDER BY id LIMIT $2";
         let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         found.extend(self.database.query(sql, &[&first, &left]).await?.iter().map(content_of));
         Ok(found)
@@ -95,6 +99,8 @@ async fn erase(transaction: &Transaction<'_>, erasures: &[Erasure]) -> Result<us
         return Err(StoreError::Conflict);
     }
     let bodies = column(erasures, |erasure| erasure.content.body);
+    transaction.execute("UPDATE inbox_item SET has_content = false WHERE id = ANY($1)", &[&items]).await?;
+    transaction.execute("UPDATE kept_file SET is_gone = true WHERE body_id = ANY($1)", &[&bodies]).await?;
     let removed = transaction.query("DELETE FROM body WHERE id = ANY($1) RETURNING id", &[&bodies]).await?;
     let removed: HashSet<Uuid> = removed.iter().map(|row| row.get(0)).collect();
     let erased: Vec<&Erasure> = erasures.iter().filter(|erasure| removed.contains(&erasure.content.body)).collect();

@@ -38,10 +38,15 @@ impl ErasureStore for SqliteErasure {
     async fn find(&self, target: &Target) -> Result<Vec<Content>, StoreError> {
         match target {
             Target::Dossier(code) => {
-                let sql = "SELECT body_id, id, lane, agency_id, is_open FROM outbox WHERE lane = ?1 \
+                // The dossier by all its codes: a message of the portal knows it by the nation's, and what tells the portal, too.
+                let sql = "WITH dossier_code (code) AS (SELECT CAST(?1 AS TEXT) \
+                           UNION SELECT national_code FROM inbox_item WHERE local_code = ?1 \
+                           UNION SELECT local_code FROM inbox_item WHERE national_code = ?1 AND local_code IS NOT NULL) \
+                           SELECT body_id, id, lane, agency_id, is_open FROM outbox \
+                           WHERE lane IN (SELECT code FROM dossier_code) \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) UNION ALL \
                            SELECT body_id, id, national_code, agency_id, status IN ('waiting', 'conflict') FROM inbox_item \
-                           WHERE (national_code = ?1 OR local_code = ?1) \
+                           WHERE national_code IN (SELECT code FROM dossier_code) \
                            AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) ORDER BY 2";
                 self.read(sql, (code.clone(),)).await
             }
@@ -64,8 +69,7 @@ impl ErasureStore for SqliteErasure {
         let first = *first_id_at(before).as_bytes();
         let mut found = self.read(sql, (first, limit.cast_signed() as i64)).await?;
         let sql = "SELECT body_id, id, national_code, agency_id, 0 FROM inbox_item WHERE id < ?1 \
-                   AND status IN ('acknowledged', 'rejected') AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id) \
-                   ORDER BY id LIMIT ?2";
+                   AND has_content = 1 AND status IN ('acknowledged', 'rejected') ORDER BY id LIMIT ?2";
         found.extend(self.read(sql, (first, (limit - found.len()).cast_signed() as i64)).await?);
         Ok(found)
     }
@@ -106,6 +110,12 @@ fn erase(transaction: &mut Transaction<'_>, erasures: &[Erasure]) -> Result<usiz
         }
         let removed =
             connection.prepare_cached("DELETE FROM body WHERE id = ?1")?.execute([content.body.as_bytes()])?;
+        connection
+            .prepare_cached("UPDATE inbox_item SET has_content = 0 WHERE id = ?1 AND body_id = ?2")?
+            .execute((content.item.as_bytes(), content.body.as_bytes()))?;
+        connection
+            .prepare_cached("UPDATE kept_file SET is_gone = 1 WHERE body_id = ?1")?
+            .execute([content.body.as_bytes()])?;
         if removed == 0 {
             continue;
         }

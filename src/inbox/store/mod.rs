@@ -56,6 +56,9 @@ pub struct Receive {
     /// Waiting, and ready now.
     pub item: InboxItem,
     pub body: SealedBody,
+    /// Nothing in the message says which agency it is for: if the message with which its dossier begins is there, or comes, it is
+    /// for that one's.
+    pub agency_is_guess: bool,
     /// Files whose keys are in the body.
     pub files: Vec<Uuid>,
     /// If it is new; if its reference came before with other content; if it came before as it is.
@@ -96,10 +99,19 @@ pub struct Tell {
     pub body: SealedBody,
 }
 
+/// What the first message of a dossier says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    pub agency_id: String,
+    pub procedure_code: Option<String>,
+}
+
 /// Which undecided items a page shows: those after `(ready_at, id)`.
 #[derive(Debug, Clone)]
 pub struct PageQuery {
     pub status: InboxStatus,
+    /// Of these agencies.
+    pub agencies: Vec<String>,
     pub after: (Timestamp, Uuid),
     pub now: Timestamp,
     pub limit: usize,
@@ -114,8 +126,17 @@ pub trait InboxStore: Send + Sync {
 
     async fn page(&self, query: PageQuery) -> Result<Vec<InboxItem>, StoreError>;
 
-    /// Of these files those whose key is still there.
-    async fn readable(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError>;
+    /// Agency and procedure of the message with which this dossier began.
+    async fn beginning(&self, national_code: String) -> Result<Option<Beginning>, StoreError>;
+
+    /// Of these files those that a message has.
+    async fn known_files(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError>;
+
+    /// Files whose key is gone.
+    async fn gone_files(&self, limit: usize) -> Result<Vec<Uuid>, StoreError>;
+
+    /// These files are away.
+    async fn forget_files(&self, files: Vec<Uuid>) -> Result<(), StoreError>;
 
     /// The code that a local system has said of this dossier last.
     async fn local_code(&self, national_code: String) -> Result<Option<String>, StoreError>;

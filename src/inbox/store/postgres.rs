@@ -10,11 +10,11 @@ use lienthong_domain::time::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
+use super::{Beginning, Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
 use crate::inbox::InboxStatus;
 use crate::outbox::store::postgres::enqueue;
 use crate::storage::StoreError;
-use crate::storage::postgres::{Postgres, Transaction};
+use crate::storage::postgres::{Parameter, Postgres, Transaction};
 
 /// The topic's store on PostgreSQL.
 pub(super) struct PostgresInbox {
@@ -45,19 +45,36 @@ impl InboxStore for PostgresInbox {
     async fn page(&self, query: PageQuery) -> Result<Vec<InboxItem>, StoreError> {
         let sql = items!(
             "status = $1 AND (is_head OR status = 'conflict') AND (ready_at, id) > ($2, $3) AND ready_at <= $4 \
-             ORDER BY ready_at, id LIMIT $5"
+             AND agency_id = ANY($6) ORDER BY ready_at, id LIMIT $5"
         );
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
         let (at, id) = query.after;
-        let rows =
-            self.database.query(sql, &[&query.status.as_str(), &at.micros(), &id, &query.now.micros(), &limit]).await?;
+        let parameters: [Parameter<'_>; 6] =
+            [&query.status.as_str(), &at.micros(), &id, &query.now.micros(), &limit, &query.agencies];
+        let rows = self.database.query(sql, &parameters).await?;
         rows.iter().map(item_of).collect()
     }
 
-    async fn readable(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError> {
-        let sql = "SELECT id FROM kept_file WHERE id = ANY($1) \
-                   AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+    async fn beginning(&self, national_code: String) -> Result<Option<Beginning>, StoreError> {
+        Ok(self.database.query(BEGINNING, &[&national_code]).await?.first().map(beginning_of))
+    }
+
+    async fn known_files(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError> {
+        let sql = "SELECT id FROM kept_file WHERE id = ANY($1)";
         Ok(self.database.query(sql, &[&files]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn gone_files(&self, limit: usize) -> Result<Vec<Uuid>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.database.query("SELECT id FROM kept_file WHERE is_gone LIMIT $1", &[&limit]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn forget_files(&self, files: Vec<Uuid>) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let transaction = Transaction::begin(&mut connection).await?;
+        transaction.execute("DELETE FROM kept_file WHERE id = ANY($1) AND is_gone", &[&files]).await?;
+        transaction.commit().await
     }
 
     async fn local_code(&self, national_code: String) -> Result<Option<String>, StoreError> {
@@ -98,7 +115,7 @@ async fn lock(transaction: &Transaction<'_>, national_code: &str) -> Result<(), 
 }
 
 async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored, StoreError> {
-    let Receive { item, body, files, records: [new, conflict, repeat], hold_ms } = write;
+    let Receive { item, body, agency_is_guess, files, records: [new, conflict, repeat], hold_ms } = write;
     let sql = "SELECT digest, status FROM inbox_item \
                WHERE portal = $1 AND kind = $2 AND national_code = $3 AND reference = $4";
     let kind = item.kind.as_str();
@@ -112,10 +129,17 @@ async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored
         true => (InboxStatus::Waiting, new, Stored::New),
         false => (InboxStatus::Conflict, conflict, Stored::Conflict),
     };
-    let sql = "INSERT INTO inbox_item (id, portal, kind, national_code, reference, digest, begins, agency_id, procedure_code, \
-               body_id, files, status, is_head, received_at, ready_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, $13, $14)";
-    let begins = item.kind.begins_a_dossier();
+    let begun = transaction.query(BEGINNING, &[&item.national_code]).await?.first().map(beginning_of);
+    let begins = stored == Stored::New && item.kind.begins_a_dossier();
+    let (agency_id, procedure_code, is_guess) = match &begun {
+        Some(begun) if agency_is_guess => {
+            (&begun.agency_id, item.procedure_code.as_ref().or(begun.procedure_code.as_ref()), false)
+        }
+        _ => (&item.agency_id, item.procedure_code.as_ref(), agency_is_guess && !begins),
+    };
+    let sql = "INSERT INTO inbox_item (id, portal, kind, national_code, reference, digest, begins, agency_id, agency_is_guess, \
+               procedure_code, body_id, has_content, files, status, is_head, received_at, ready_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, true, $12, $13, false, $14, $15)";
     let (received_at, ready_at) = (item.received_at.micros(), item.ready_at.micros());
     transaction
         .execute(
@@ -127,9 +151,10 @@ async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored
                 &item.national_code,
                 &item.reference,
                 &item.digest.as_slice(),
-                &begins,
-                &item.agency_id,
-                &item.procedure_code,
+                &item.kind.begins_a_dossier(),
+                agency_id,
+                &is_guess,
+                &procedure_code,
                 &item.body_id,
                 &item.files,
                 &status.as_str(),
@@ -139,14 +164,25 @@ async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored
         )
         .await?;
     transaction.keep_body(body);
-    let sql = "INSERT INTO kept_file (id, body_id) SELECT file, $2 FROM unnest($1::uuid[]) AS file";
+    let sql = "INSERT INTO kept_file (id, body_id, is_gone) SELECT file, $2, false FROM unnest($1::uuid[]) AS file";
     transaction.execute(sql, &[&files, &item.body_id]).await?;
     transaction.audit(record);
-    let sql = "SELECT 1 FROM inbox_item WHERE national_code = $1 AND begins LIMIT 1";
-    let has_begun = !transaction.query(sql, &[&item.national_code]).await?.is_empty();
-    let hold_ms = if has_begun { 0 } else { hold_ms };
+    if begins {
+        // What came before it is for whoever it is for.
+        let sql = "UPDATE inbox_item SET agency_id = $2, procedure_code = coalesce(procedure_code, $3), agency_is_guess = false \
+                   WHERE national_code = $1 AND agency_is_guess AND status IN ('waiting', 'conflict')";
+        transaction.execute(sql, &[&item.national_code, agency_id, &procedure_code]).await?;
+    }
+    let hold_ms = if begins || begun.is_some() { 0 } else { hold_ms };
     promote(transaction, &item.national_code, item.ready_at.plus_millis(hold_ms)).await?;
     Ok(stored)
+}
+
+const BEGINNING: &str = "SELECT agency_id, procedure_code FROM inbox_item \
+                         WHERE national_code = $1 AND begins AND status <> 'conflict' ORDER BY id LIMIT 1";
+
+fn beginning_of(row: &Row) -> Beginning {
+    Beginning { agency_id: row.get(0), procedure_code: row.get(1) }
 }
 
 /// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on.

@@ -10,7 +10,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::{Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
+use super::{Beginning, Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
 use crate::inbox::InboxStatus;
 use crate::outbox::store::sqlite::enqueue;
 use crate::storage::StoreError;
@@ -30,7 +30,7 @@ impl SqliteInbox {
 #[async_trait]
 impl InboxStore for SqliteInbox {
     async fn receive(&self, write: Receive) -> Result<Stored, StoreError> {
-        self.database.writer.accept(move |transaction| receive(transaction, &write)).await
+        self.database.writer.take_in(move |transaction| receive(transaction, &write)).await
     }
 
     async fn find(&self, id: Uuid) -> Result<Option<InboxItem>, StoreError> {
@@ -48,12 +48,13 @@ impl InboxStore for SqliteInbox {
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(items!(
                     "status = ?1 AND (is_head = 1 OR status = 'conflict') AND (ready_at, id) > (?2, ?3) AND ready_at <= ?4 \
-                     ORDER BY ready_at, id LIMIT ?5"
+                     AND agency_id IN (SELECT value FROM json_each(?6)) ORDER BY ready_at, id LIMIT ?5"
                 ))?;
+                let agencies = serde_json::to_string(&query.agencies).map_err(StoreError::failed)?;
                 let (at, id) = query.after;
                 let limit = query.limit.cast_signed() as i64;
                 let rows = statement.query_map(
-                    (query.status.as_str(), at.micros(), id.as_bytes(), query.now.micros(), limit),
+                    (query.status.as_str(), at.micros(), id.as_bytes(), query.now.micros(), limit, agencies),
                     item_of,
                 )?;
                 Ok(rows.collect::<Result<_, _>>()?)
@@ -61,19 +62,44 @@ impl InboxStore for SqliteInbox {
             .await
     }
 
-    async fn readable(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError> {
-        let sql = "SELECT 1 FROM kept_file WHERE id = ?1 AND EXISTS (SELECT 1 FROM body WHERE body.id = body_id)";
+    async fn beginning(&self, national_code: String) -> Result<Option<Beginning>, StoreError> {
+        self.database.readers.look_up(move |connection| beginning(connection, &national_code)).await
+    }
+
+    async fn known_files(&self, files: Vec<Uuid>) -> Result<HashSet<Uuid>, StoreError> {
         let read = move |connection: &rusqlite::Connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut readable = HashSet::new();
+            let mut statement = connection.prepare_cached("SELECT 1 FROM kept_file WHERE id = ?1")?;
+            let mut known = HashSet::new();
             for file in files {
                 if statement.exists([file.as_bytes()])? {
-                    readable.insert(file);
+                    known.insert(file);
                 }
             }
-            Ok(readable)
+            Ok(known)
         };
         self.database.readers.read(read).await
+    }
+
+    async fn gone_files(&self, limit: usize) -> Result<Vec<Uuid>, StoreError> {
+        let read = move |connection: &rusqlite::Connection| {
+            let mut statement = connection.prepare_cached("SELECT id FROM kept_file WHERE is_gone = 1 LIMIT ?1")?;
+            let rows = statement.query_map([limit.cast_signed()], |row| row.get(0).map(Uuid::from_bytes))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.database.readers.read(read).await
+    }
+
+    async fn forget_files(&self, files: Vec<Uuid>) -> Result<(), StoreError> {
+        let forget = move |transaction: &mut Transaction<'_>| {
+            for file in &files {
+                transaction
+                    .connection
+                    .prepare_cached("DELETE FROM kept_file WHERE id = ?1 AND is_gone = 1")?
+                    .execute([file.as_bytes()])?;
+            }
+            Ok(())
+        };
+        self.database.writer.write(forget).await
     }
 
     async fn local_code(&self, national_code: String) -> Result<Option<String>, StoreError> {
@@ -109,12 +135,20 @@ fn receive(transaction: &mut Transaction<'_>, write: &Receive) -> Result<Stored,
         true => (InboxStatus::Waiting, new, Stored::New),
         false => (InboxStatus::Conflict, conflict, Stored::Conflict),
     };
+    let begun = beginning(transaction.connection, &item.national_code)?;
+    let begins = stored == Stored::New && item.kind.begins_a_dossier();
+    let (agency_id, procedure_code, is_guess) = match &begun {
+        Some(begun) if write.agency_is_guess => {
+            (&begun.agency_id, item.procedure_code.as_ref().or(begun.procedure_code.as_ref()), false)
+        }
+        _ => (&item.agency_id, item.procedure_code.as_ref(), write.agency_is_guess && !begins),
+    };
     transaction
         .connection
         .prepare_cached(
-            "INSERT INTO inbox_item (id, portal, kind, national_code, reference, digest, begins, agency_id, procedure_code, \
-             body_id, files, status, is_head, received_at, ready_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14)",
+            "INSERT INTO inbox_item (id, portal, kind, national_code, reference, digest, begins, agency_id, agency_is_guess, \
+             procedure_code, body_id, has_content, files, status, is_head, received_at, ready_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, 0, ?14, ?15)",
         )?
         .execute(rusqlite::params![
             item.id.as_bytes(),
@@ -124,8 +158,9 @@ fn receive(transaction: &mut Transaction<'_>, write: &Receive) -> Result<Stored,
             item.reference,
             item.digest,
             item.kind.begins_a_dossier(),
-            item.agency_id,
-            item.procedure_code,
+            agency_id,
+            is_guess,
+            procedure_code,
             item.body_id.as_bytes(),
             item.files,
             status.as_str(),
@@ -136,17 +171,30 @@ fn receive(transaction: &mut Transaction<'_>, write: &Receive) -> Result<Stored,
     for file in &write.files {
         transaction
             .connection
-            .prepare_cached("INSERT INTO kept_file (id, body_id) VALUES (?1, ?2)")?
+            .prepare_cached("INSERT INTO kept_file (id, body_id, is_gone) VALUES (?1, ?2, 0)")?
             .execute((file.as_bytes(), item.body_id.as_bytes()))?;
     }
     transaction.audit(record.clone());
-    let has_begun = transaction
-        .connection
-        .prepare_cached("SELECT 1 FROM inbox_item WHERE national_code = ?1 AND begins = 1")?
-        .exists([&item.national_code])?;
-    let hold_ms = if has_begun { 0 } else { write.hold_ms };
+    if begins {
+        // What came before it is for whoever it is for.
+        transaction
+            .connection
+            .prepare_cached(
+                "UPDATE inbox_item SET agency_id = ?2, procedure_code = coalesce(procedure_code, ?3), agency_is_guess = 0 \
+                 WHERE national_code = ?1 AND agency_is_guess = 1 AND status IN ('waiting', 'conflict')",
+            )?
+            .execute((&item.national_code, agency_id, procedure_code))?;
+    }
+    let hold_ms = if begins || begun.is_some() { 0 } else { write.hold_ms };
     promote(transaction, &item.national_code, item.ready_at.plus_millis(hold_ms))?;
     Ok(stored)
+}
+
+fn beginning(connection: &rusqlite::Connection, national_code: &str) -> Result<Option<Beginning>, StoreError> {
+    let sql = "SELECT agency_id, procedure_code FROM inbox_item \
+               WHERE national_code = ?1 AND begins = 1 AND status <> 'conflict' ORDER BY id LIMIT 1";
+    let read = |row: &Row<'_>| Ok(Beginning { agency_id: row.get(0)?, procedure_code: row.get(1)? });
+    Ok(connection.prepare_cached(sql)?.query_row([national_code], read).optional()?)
 }
 
 /// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on.

@@ -129,10 +129,10 @@ tables! {
     audit_checkpoint (shard, size) { shard: Text, size: Integer, signed_at: Integer, note: Bytes, witnessed: Integer null }
     inbox_item (id) {
         id: Uuid, portal: Text, kind: Text, national_code: Text, reference: Text, digest: Bytes, begins: Boolean, agency_id: Text,
-        procedure_code: Text null, body_id: Uuid, files: Integer, status: Text, is_head: Boolean, received_at: Integer,
+        agency_is_guess: Boolean, procedure_code: Text null, body_id: Uuid, has_content: Boolean, files: Integer, status: Text, is_head: Boolean, received_at: Integer,
         ready_at: Integer, local_code: Text null, decided_at: Integer null, decided_by: Text null, operation_id: Uuid null,
     }
-    kept_file (id) { id: Uuid, body_id: Uuid }
+    kept_file (id) { id: Uuid, body_id: Uuid, is_gone: Boolean }
     audit_closed (shard) {
         shard: Text, size: Integer, root: Bytes, closed_at: Integer, dropped_at: Integer null, drop_record: Bytes null,
     }

@@ -4,7 +4,7 @@
 mod sealed;
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use lienthong_domain::time::Timestamp;
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use sealed::{CHUNK, Opener, SEALED_CHUNK, Sealer};
 
 use super::StoreError;
+use super::disk::LeastFree;
 
 /// What tells the kind of a file stands within so many bytes.
 const HEAD: usize = 8192;
@@ -24,6 +25,7 @@ const HEAD: usize = 8192;
 #[derive(Debug, Clone)]
 pub struct Files {
     folder: PathBuf,
+    least_free: LeastFree,
 }
 
 /// A file that is durable. Whoever has the key reads it. It goes away again with this value, unless something that names it is
@@ -46,14 +48,20 @@ impl KeptFile {
 }
 
 impl Files {
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let failed = |error: std::io::Error| StoreError::Failed(format!("{}: {error}", folder.display()));
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        Ok(Self { folder: folder.to_owned() })
+    /// The folder is made with its first file.
+    pub fn new(folder: PathBuf, least_free: LeastFree) -> Self {
+        Self { folder, least_free }
     }
 
-    /// Begins a file. One that is never finished leaves nothing but a part that is taken away later.
+    /// Begins a file, unless the disk is nearly full. One that is never finished leaves nothing but a part that is taken away later.
     pub async fn begin(&self) -> Result<Writing, StoreError> {
+        let (folder, least_free) = (self.folder.clone(), self.least_free);
+        let make_room = move || {
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| StoreError::Failed(format!("{}: {error}", folder.display())))?;
+            if least_free.is_gone(&folder) { Err(StoreError::DiskFull) } else { Ok(()) }
+        };
+        tokio::task::spawn_blocking(make_room).await.map_err(StoreError::failed)??;
         let id = Uuid::now_v7();
         let part = self.folder.join(format!("{id}.part"));
         let file = File::create_new(&part).await.map_err(failed)?;
@@ -92,31 +100,65 @@ impl Files {
         Ok(())
     }
 
-    /// Up to `most` files, and parts of such, that are older than this; in no order.
-    pub async fn older_than(&self, before: Timestamp, most: usize) -> Result<Vec<Uuid>, StoreError> {
-        let (folder, before) = (self.folder.clone(), before.micros() / 1000);
-        let list = move || {
-            let mut found = Vec::new();
-            for entry in std::fs::read_dir(folder)? {
-                let name = entry?.file_name();
-                let id = name.to_str().and_then(|name| name.strip_suffix(".part").unwrap_or(name).parse::<Uuid>().ok());
-                // Ids are time-ordered (UUIDv7).
-                let made = |id: &Uuid| {
-                    i64::from_be_bytes([&[0, 0], &id.as_bytes()[..6]].concat().try_into().unwrap_or_default())
-                };
-                found.extend(id.filter(|id| made(id) < before));
-                if found.len() >= most {
-                    break;
-                }
-            }
-            Ok(found)
+    /// Goes through all files that are older than `whole_before`, and parts of such that are older than `parts_before`.
+    pub async fn walk(&self, parts_before: Timestamp, whole_before: Timestamp) -> Result<Walk, StoreError> {
+        let folder = self.folder.clone();
+        let begin = move || match std::fs::read_dir(folder) {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
         };
-        tokio::task::spawn_blocking(list).await.map_err(StoreError::failed)?.map_err(failed)
+        let entries = tokio::task::spawn_blocking(begin).await.map_err(StoreError::failed)??;
+        Ok(Walk { entries, parts_before, whole_before })
     }
 
     fn path(&self, id: Uuid) -> PathBuf {
         self.folder.join(id.to_string())
     }
+}
+
+/// On its way through the folder.
+pub struct Walk {
+    entries: Option<std::fs::ReadDir>,
+    parts_before: Timestamp,
+    whole_before: Timestamp,
+}
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub whole: Vec<Uuid>,
+    pub parts: Vec<Uuid>,
+}
+
+impl Walk {
+    /// Looks at so many names more; `None` after the last one.
+    pub async fn next(&mut self, names: usize) -> Result<Option<Found>, StoreError> {
+        let Some(mut entries) = self.entries.take() else { return Ok(None) };
+        let (parts_before, whole_before) = (made(self.parts_before), made(self.whole_before));
+        let look = move || {
+            let mut found = Found::default();
+            for _ in 0..names {
+                let Some(entry) = entries.next() else { return Ok((None, found)) };
+                let name = entry?.file_name();
+                let Some(name) = name.to_str() else { continue };
+                let (id, before, of_its_kind) = match name.strip_suffix(".part") {
+                    Some(id) => (id, parts_before, &mut found.parts),
+                    None => (name, whole_before, &mut found.whole),
+                };
+                of_its_kind.extend(id.parse::<Uuid>().ok().filter(|id| id.as_u128() >> 80 < before));
+            }
+            Ok((Some(entries), found))
+        };
+        let (entries, found) = tokio::task::spawn_blocking(look).await.map_err(StoreError::failed)?.map_err(failed)?;
+        self.entries = entries;
+        Ok(Some(found))
+    }
+}
+
+/// Ids are time-ordered (UUIDv7): they begin with milliseconds in 48 bits.
+fn made(at: Timestamp) -> u128 {
+    u128::try_from(at.micros() / 1000).unwrap_or_default()
 }
 
 /// A file that goes away with this value.
@@ -241,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_reads_as_it_was_written_whatever_its_length_and_its_bytes_are_not_on_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::open(folder.path()).unwrap();
+        let files = Files::new(folder.path().to_owned(), LeastFree::default());
         for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 5] {
             let bytes: Vec<u8> = b"nguyen van a ".iter().copied().cycle().take(length).collect();
             let kept = kept(&files, &bytes).await;
@@ -254,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_was_changed_cut_or_exchanged_does_not_open() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::open(folder.path()).unwrap();
+        let files = Files::new(folder.path().to_owned(), LeastFree::default());
         let bytes = vec![7; 2 * CHUNK + 100];
         let (kept, other) = (kept(&files, &bytes).await, kept(&files, &bytes).await);
         let path = files.path(kept.id);
@@ -275,7 +317,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_settled_goes_away_again() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::open(folder.path()).unwrap();
+        let files = Files::new(folder.path().to_owned(), LeastFree::default());
         let (gone, stays) = (kept(&files, b"one").await, kept(&files, b"two").await);
         stays.settle();
         drop(gone);
@@ -285,7 +327,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_never_finished_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::open(folder.path()).unwrap();
+        let files = Files::new(folder.path().to_owned(), LeastFree::default());
         let mut writing = files.begin().await.unwrap();
         writing.write(&vec![1; 3 * CHUNK]).await.unwrap();
         drop(writing);

@@ -69,11 +69,20 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        if self.disk.is_low() {
-            return Err(StoreError::DiskFull);
-        }
         if self.backlog.is_full() {
             return Err(StoreError::Busy);
+        }
+        self.take_in(work).await
+    }
+
+    /// Takes in what asks nothing of the outbox: refused while the disk or the write queue is full.
+    pub async fn take_in<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        if self.disk.is_low() {
+            return Err(StoreError::DiskFull);
         }
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Request { work, result: None, answer });

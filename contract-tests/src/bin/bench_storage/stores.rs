@@ -15,7 +15,7 @@ use lienthong::replicas::Leadership;
 use lienthong::replicas::store::ReplicaStore;
 use lienthong::storage::backlog::Backlog;
 use lienthong::storage::bodies::Bodies;
-use lienthong::storage::disk::DiskWatch;
+use lienthong::storage::disk::{DiskWatch, LeastFree};
 use lienthong::storage::keys::Keys;
 use lienthong::storage::migrations::MIGRATIONS;
 use lienthong::storage::postgres::{self, Postgres};
@@ -114,7 +114,7 @@ impl Maker {
 impl Stores {
     pub(crate) async fn on_sqlite() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let disk = Arc::new(DiskWatch::new(folder.path().to_owned(), 0, 0));
+        let disk = Arc::new(DiskWatch::new(folder.path().to_owned(), LeastFree::default()));
         let limits = sqlite::Limits {
             write_queue: 8192,
             batch_items: 2048,

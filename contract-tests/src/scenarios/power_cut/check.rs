@@ -12,7 +12,7 @@ use lienthong::audit::signer::Signer;
 use lienthong::audit::verify::{Trust, verify};
 use lienthong::storage::Database;
 use lienthong::storage::backlog::Backlog;
-use lienthong::storage::disk::DiskWatch;
+use lienthong::storage::disk::{DiskWatch, LeastFree};
 use lienthong::storage::keys::Keys;
 use lienthong::storage::migrations::MIGRATIONS;
 use lienthong::storage::sqlite::{Limits, Sqlite};
@@ -217,7 +217,7 @@ async fn verifies(
         wal_bytes: 1 << 26,
         cache_bytes: 1 << 20,
     };
-    let disk = Arc::new(DiskWatch::new(file.parent().context("no folder")?.to_owned(), 0, 0));
+    let disk = Arc::new(DiskWatch::new(file.parent().context("no folder")?.to_owned(), LeastFree::default()));
     let database = Sqlite::open(file, &limits, disk, Arc::new(Backlog::new(u64::MAX)), MIGRATIONS, false)?;
     let store = lienthong::audit::store::open(&Database::Sqlite(database));
     let outside = promised.checkpoints.iter().map(|note| Note::parse(note)).collect::<Result<_, _>>()?;

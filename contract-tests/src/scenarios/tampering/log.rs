@@ -18,7 +18,7 @@ use lienthong::audit::{self, Draft, Kind, Outcome, Recorder};
 use lienthong::replicas::Leadership;
 use lienthong::storage::Database;
 use lienthong::storage::backlog::Backlog;
-use lienthong::storage::disk::DiskWatch;
+use lienthong::storage::disk::{DiskWatch, LeastFree};
 use lienthong::storage::keys::Keys;
 use lienthong::storage::migrations::MIGRATIONS;
 use lienthong::storage::sqlite::{Limits, Sqlite};
@@ -60,7 +60,7 @@ pub(super) fn open(file: &Path) -> Result<Arc<dyn AuditStore>> {
         wal_bytes: 1 << 26,
         cache_bytes: 1 << 20,
     };
-    let disk = Arc::new(DiskWatch::new(file.parent().context("no folder")?.to_owned(), 0, 0));
+    let disk = Arc::new(DiskWatch::new(file.parent().context("no folder")?.to_owned(), LeastFree::default()));
     let backlog = Arc::new(Backlog::new(u64::MAX));
     let database = Database::Sqlite(Sqlite::open(file, &limits, disk, backlog, MIGRATIONS, true)?);
     Ok(audit::store::open(&database))

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use lienthong::audit::{Draft, Kind, Outcome};
+use lienthong::audit::{Draft, Kind, LegalGround, Outcome};
+use lienthong::erasure::{Eraser, NotErased, Order, Target};
 use lienthong::inbox::InboxStatus;
 use lienthong::inbox::store::{Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell};
 use lienthong::storage::StoreError;
 use lienthong_domain::inbox::IncomingKind;
-use lienthong_domain::time::Timestamp;
+use lienthong_domain::time::{Clock, SystemClock, Timestamp};
 use uuid::Uuid;
 
 use super::writes::{at, new_item};
@@ -21,6 +22,10 @@ on_both_engines!(
     a_decision_is_made_once_and_tells_the_portal_in_the_same_transaction,
     of_many_repeats_at_a_time_one_is_stored,
     pages_go_through_all_that_waits,
+    pages_hold_what_is_for_these_agencies_and_nothing_else,
+    what_does_not_say_its_agency_is_for_that_of_its_dossier_whichever_came_first,
+    the_files_of_an_erased_content_are_told_until_they_are_away,
+    what_the_portal_knows_of_a_dossier_by_its_own_code_is_erased_with_it,
 );
 
 const HOLD_MS: i64 = 60_000;
@@ -57,7 +62,7 @@ fn message(stores: &Stores, kind: IncomingKind, code: &str, reference: &str, con
         decided_by: None,
         operation_id: None,
     };
-    Receive { item, body, files: Vec::new(), records, hold_ms: HOLD_MS }
+    Receive { item, body, agency_is_guess: false, files: Vec::new(), records, hold_ms: HOLD_MS }
 }
 
 fn dossier(stores: &Stores, code: &str, content: u8) -> Receive {
@@ -85,7 +90,8 @@ fn decision(stores: &Stores, id: Uuid, now: Timestamp) -> Decide {
 
 /// What is shown at this time, by its content.
 async fn shown(inbox: &dyn InboxStore, status: InboxStatus, now: Timestamp) -> Vec<(Uuid, u8)> {
-    let query = PageQuery { status, after: (Timestamp::from_micros(i64::MIN), Uuid::nil()), now, limit: 100 };
+    let after = (Timestamp::from_micros(i64::MIN), Uuid::nil());
+    let query = PageQuery { status, agencies: vec!["H15".into(), "H15.50".into()], after, now, limit: 100 };
     inbox.page(query).await.unwrap().iter().map(|item| (item.id, item.digest[0])).collect()
 }
 
@@ -199,10 +205,124 @@ async fn pages_go_through_all_that_waits(stores: Stores) {
     }
     let (mut after, mut found) = ((Timestamp::from_micros(i64::MIN), Uuid::nil()), Vec::new());
     loop {
-        let page = inbox.page(PageQuery { status: InboxStatus::Waiting, after, now: at(1), limit: 10 }).await.unwrap();
+        let (status, agencies) = (InboxStatus::Waiting, vec!["H15".to_owned()]);
+        let page = inbox.page(PageQuery { status, agencies, after, now: at(1), limit: 10 }).await.unwrap();
         let Some(last) = page.last() else { break };
         after = (last.ready_at, last.id);
         found.extend(page.iter().map(|item| item.digest[0]));
     }
     assert_eq!(found, (0..25).collect::<Vec<_>>());
+}
+
+fn of_agency(mut message: Receive, agency: &str, procedure: Option<&str>) -> Receive {
+    message.item.agency_id = agency.into();
+    message.item.procedure_code = procedure.map(str::to_owned);
+    message
+}
+
+fn guessed(message: Receive) -> Receive {
+    Receive { agency_is_guess: true, ..message }
+}
+
+async fn pages_hold_what_is_for_these_agencies_and_nothing_else(stores: Stores) {
+    let inbox = inbox(&stores);
+    for n in 0..40_u8 {
+        let agency = if n == 39 { "H15.50" } else { "H15.51" };
+        let message = of_agency(dossier(&stores, &format!("dossier {n}"), n), agency, None);
+        inbox.receive(message).await.unwrap();
+    }
+    let after = (Timestamp::from_micros(i64::MIN), Uuid::nil());
+    let page = async |agencies: &[&str]| {
+        let agencies = agencies.iter().map(|agency| (*agency).to_owned()).collect();
+        let query = PageQuery { status: InboxStatus::Waiting, agencies, after, now: at(1), limit: 1 };
+        inbox.page(query).await.unwrap().iter().map(|item| item.digest[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(page(&["H15.50", "H15.52"]).await, [39], "what others leave lying hides nothing");
+    assert_eq!(page(&["H15.51"]).await, [0]);
+    assert_eq!(page(&["H15", "H15.5", "%"]).await, [0_u8; 0]);
+    assert_eq!(page(&[]).await, [0_u8; 0]);
+}
+
+async fn what_does_not_say_its_agency_is_for_that_of_its_dossier_whichever_came_first(stores: Stores) {
+    let inbox = inbox(&stores);
+    let competent = async |id: Uuid| {
+        let item = inbox.find(id).await.unwrap().unwrap();
+        (item.agency_id, item.procedure_code)
+    };
+    let of_dossier = ("H15.50".to_owned(), Some("1.001193".to_owned()));
+    let notice = |code: &str, n: u8| guessed(message(&stores, IncomingKind::TaxNotice, code, &n.to_string(), n));
+    let begin = |code: &str| of_agency(dossier(&stores, code, 1), "H15.50", Some("1.001193"));
+    // After its dossier, also once that is decided.
+    let (first, after) = (begin("A"), notice("A", 2));
+    let (first_id, after_id) = (first.item.id, after.item.id);
+    inbox.receive(first).await.unwrap();
+    inbox.decide(decision(&stores, first_id, at(1))).await.unwrap();
+    inbox.receive(after).await.unwrap();
+    assert_eq!(competent(after_id).await, of_dossier);
+    // Before it.
+    let before = notice("B", 3);
+    let before_id = before.item.id;
+    inbox.receive(before).await.unwrap();
+    assert_eq!(competent(before_id).await, ("H15".to_owned(), None));
+    inbox.receive(begin("B")).await.unwrap();
+    assert_eq!(competent(before_id).await, of_dossier);
+    // What says it itself keeps it; and another content under the dossier's code says nothing.
+    let own = of_agency(supplement(&stores, "B", "1", 4), "H15.51", Some("1.004222"));
+    let (own_id, other) = (own.item.id, of_agency(dossier(&stores, "B", 5), "H15.52", None));
+    inbox.receive(own).await.unwrap();
+    assert_eq!(inbox.receive(other).await.unwrap(), Stored::Conflict);
+    assert_eq!(competent(own_id).await, ("H15.51".to_owned(), Some("1.004222".to_owned())));
+    assert_eq!(competent(before_id).await, of_dossier);
+    assert_eq!(inbox.beginning("B".into()).await.unwrap().unwrap().agency_id, "H15.50");
+}
+
+fn eraser(stores: &Stores) -> Eraser {
+    Eraser { store: lienthong::erasure::store::open(&stores.database), recorder: stores.recorder.clone() }
+}
+
+fn order() -> Order {
+    Order { ground: LegalGround::OnRequest, document: None, officer: None }
+}
+
+async fn the_files_of_an_erased_content_are_told_until_they_are_away(stores: Stores) {
+    let inbox = inbox(&stores);
+    let files: Vec<Uuid> = (0..3).map(|_| Uuid::now_v7()).collect();
+    let (mine, others) = (dossier(&stores, "A", 1), dossier(&stores, "B", 2));
+    let (id, others) = (mine.item.id, Receive { files: vec![files[2]], ..others });
+    inbox.receive(Receive { files: files[..2].to_vec(), ..mine }).await.unwrap();
+    inbox.receive(others).await.unwrap();
+    inbox.decide(Decide { tell: None, ..decision(&stores, id, at(1)) }).await.unwrap();
+    assert!(inbox.gone_files(10).await.unwrap().is_empty());
+    let contents = eraser(&stores).find(&Target::Dossier("A".into())).await.unwrap();
+    assert_eq!(eraser(&stores).erase(&contents, &order()).await.unwrap(), 1);
+    let gone = inbox.gone_files(10).await.unwrap();
+    assert_eq!(gone, files[..2]);
+    assert_eq!(inbox.known_files(files.clone()).await.unwrap().len(), 3, "they are known until they are away");
+    inbox.forget_files(files.clone()).await.unwrap();
+    assert!(inbox.gone_files(10).await.unwrap().is_empty());
+    let left = inbox.known_files(files.clone()).await.unwrap();
+    assert_eq!(left.into_iter().collect::<Vec<_>>(), [files[2]], "a file that can be read is not forgotten");
+    // What was erased is not looked at again by what is kept for its time only.
+    let store = lienthong::erasure::store::open(&stores.database);
+    assert_eq!(store.settled_before(SystemClock.now().plus_millis(1000), 10).await.unwrap(), []);
+}
+
+async fn what_the_portal_knows_of_a_dossier_by_its_own_code_is_erased_with_it(stores: Stores) {
+    let inbox = inbox(&stores);
+    let (first, second) = (dossier(&stores, "national", 1), supplement(&stores, "national", "1", 2));
+    let (id, later) = (first.item.id, second.item.id);
+    inbox.receive(first).await.unwrap();
+    inbox.receive(second).await.unwrap();
+    inbox.receive(dossier(&stores, "another", 3)).await.unwrap();
+    let mut decided = decision(&stores, id, at(1));
+    decided.tell.as_mut().unwrap().item.lane = "national".into();
+    inbox.decide(decided).await.unwrap();
+    for code in ["H15-261121-0001", "national"] {
+        let found = eraser(&stores).find(&Target::Dossier(code.into())).await.unwrap();
+        assert_eq!(found.len(), 3, "{code}: two messages, and what tells the portal");
+        let items: Vec<Uuid> = found.iter().map(|content| content.item).collect();
+        assert!(items.contains(&id) && items.contains(&later));
+        let refused = eraser(&stores).erase(&found, &order()).await;
+        assert!(matches!(refused, Err(NotErased::Undelivered(2))), "{refused:?}");
+    }
 }

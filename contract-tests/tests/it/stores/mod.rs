@@ -41,7 +41,7 @@ use lienthong::replicas::Leadership;
 use lienthong::replicas::store::ReplicaStore;
 use lienthong::storage::backlog::Backlog;
 use lienthong::storage::bodies::Bodies;
-use lienthong::storage::disk::DiskWatch;
+use lienthong::storage::disk::{DiskWatch, LeastFree};
 use lienthong::storage::keys::Keys;
 use lienthong::storage::migrations::{MIGRATIONS, Migration};
 use lienthong::storage::postgres::Postgres;
@@ -125,7 +125,7 @@ impl Place {
         let backlog = Arc::new(Backlog::new(100));
         match self {
             Self::Sqlite(file) => {
-                let disk = Arc::new(DiskWatch::new(file.parent().unwrap().to_owned(), 0, 0));
+                let disk = Arc::new(DiskWatch::new(file.parent().unwrap().to_owned(), LeastFree::default()));
                 Sqlite::open(file, &SQLITE_LIMITS, disk, backlog, known, may_migrate).map(Database::Sqlite)
             }
             Self::Postgres(settings) => {
