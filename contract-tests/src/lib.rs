@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "proofs and benchmarks print what they found")]
 
 pub mod authority;
+pub mod catalogue;
 pub mod gateway;
 pub mod issuer;
 pub mod load;

@@ -2,11 +2,13 @@
 //! They must never influence a reply.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultKind;
+use crate::locks::hold;
 use crate::operation::Operation;
 
 /// Why a call was refused.
@@ -75,6 +77,10 @@ pub struct Counters {
     pub operations: BTreeMap<String, OperationCounters>,
     /// Calls of no operation: wrong `dstcode`, unknown path or service, a body that is not a JSON object.
     pub unreadable: u64,
+    /// Calls by the portal's own name of the service, with a session or without.
+    pub services: BTreeMap<String, u64>,
+    /// The most calls that were under way at one time.
+    pub most_under_way: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +105,18 @@ impl Counters {
 pub(crate) struct Tally {
     operations: [OperationTally; Operation::ALL.len()],
     unreadable: AtomicU64,
+    services: Mutex<BTreeMap<&'static str, u64>>,
+    under_way: AtomicU64,
+    most_under_way: AtomicU64,
+}
+
+/// A call that is under way.
+pub(crate) struct UnderWay<'a>(&'a Tally);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +130,16 @@ struct OperationTally {
 impl Tally {
     pub(crate) fn unreadable(&self) {
         self.unreadable.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn begun(&self) -> UnderWay<'_> {
+        let now = self.under_way.fetch_add(1, Relaxed) + 1;
+        self.most_under_way.fetch_max(now, Relaxed);
+        UnderWay(self)
+    }
+
+    pub(crate) fn served(&self, service: &'static str) {
+        *hold(&self.services).entry(service).or_default() += 1;
     }
 
     pub(crate) fn called(&self, operation: Operation) {
@@ -135,11 +163,15 @@ impl Tally {
             .into_iter()
             .map(|operation| (operation.name().to_owned(), self.operations[operation as usize].snapshot()))
             .collect();
-        Counters { operations, unreadable: self.unreadable.load(Relaxed) }
+        let services = hold(&self.services).iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect();
+        let (unreadable, most_under_way) = (self.unreadable.load(Relaxed), self.most_under_way.load(Relaxed));
+        Counters { operations, unreadable, services, most_under_way }
     }
 
     pub(crate) fn clear(&self) {
         self.unreadable.store(0, Relaxed);
+        self.most_under_way.store(0, Relaxed);
+        hold(&self.services).clear();
         for tally in &self.operations {
             let all = [&tally.calls, &tally.accepted].into_iter().chain(&tally.refused).chain(&tally.faults);
             all.for_each(|count| count.store(0, Relaxed));

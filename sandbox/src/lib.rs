@@ -32,5 +32,6 @@ pub use outgoing::{
 };
 pub use plain::plain;
 pub use portal::born::PortalBorn;
+pub use portal::catalogue::CatalogueProcedure;
 pub use server::Sandbox;
 pub use settings::{DstcodePlacement, ExtraProcedure, PortalSettings, Settings, SuccessCode};

@@ -19,9 +19,11 @@ use crate::dossiers::HeldDossier;
 use crate::faults::FaultPlan;
 use crate::files;
 use crate::ledger::LedgerEntry;
+use crate::locks::{read, write};
 use crate::outgoing::Office;
 use crate::portal::Portal;
 use crate::portal::born::PortalBorn;
+use crate::portal::catalogue::{Catalogue, CatalogueProcedure};
 use crate::settings::Settings;
 use crate::wire::{AdapterError, CuttableListener, Cutter, Road, adapter_error, deliver, door_of};
 
@@ -102,6 +104,16 @@ impl Sandbox {
         self.portal.dossiers.page("", usize::MAX)
     }
 
+    /// What the catalogue holds, in the order of its list.
+    pub fn catalogue(&self) -> Vec<CatalogueProcedure> {
+        read(&self.portal.catalogue).all()
+    }
+
+    /// From now on the catalogue holds this and nothing else.
+    pub fn set_catalogue(&self, procedures: Vec<CatalogueProcedure>) {
+        *write(&self.portal.catalogue) = Catalogue::new(procedures);
+    }
+
     /// A dossier that was made on the portal, by its national code.
     pub fn portal_born(&self, code: &str) -> Option<PortalBorn> {
         self.portal.born.get(code)
@@ -160,6 +172,7 @@ async fn take(
         return adapter_error(TOO_LARGE);
     };
     let hold = Duration::from_millis(settings.hold_ms);
+    let _under_way = world.portal.tally.begun();
     let answer = world.portal.answer(door, &body);
     deliver(answer, Road { cutter, stopping: world.stopping, hold }).await
 }

@@ -93,6 +93,8 @@ pub const EVENTS: &[Event] = &[
     event(Kind::Operator, "client.revoke_credential", &["done"], CLIENT),
     event(Kind::Config, "config.start", &["done"], &["config"]),
     event(Kind::Config, "config.change", &["done"], &["config", "purpose"]),
+    event(Kind::Config, "catalogue.change", &["done"], &["catalogue"]),
+    event(Kind::Operator, "catalogue.run", &["done"], &[]),
     event(Kind::Shard, "audit.close", &["done"], &["closing"]),
     event(Kind::Shard, "audit.drop", &["done"], &["closing", "ground"]),
     event(Kind::Key, "key.use", &["done"], &["generation", "officer"]),

@@ -26,6 +26,6 @@ pub mod zone;
 pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};
 pub use record::{
     BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewConfiguration, NewEpoch,
-    NewGeneration, Outcome,
+    NewGeneration, NewVersions, Outcome,
 };
 pub use recorder::{Recorder, SealedRecord};

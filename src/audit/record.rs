@@ -198,6 +198,30 @@ pub struct NewClosing {
     pub size: u64,
 }
 
+/// What was taken over from the national catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewVersions {
+    /// Number of the first version.
+    pub first: i64,
+    /// SHA-256 over the SHA-256 of their contents, one after the other.
+    #[serde(serialize_with = "as_text")]
+    pub digest: Hash,
+    /// Number of the last one.
+    pub last: i64,
+}
+
+impl NewVersions {
+    /// Numbered from the one after `after`.
+    pub fn of(after: i64, digests: impl ExactSizeIterator<Item = [u8; 32]>) -> Self {
+        let last = after + digests.len() as i64;
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        digests.for_each(|digest| context.update(&digest));
+        let mut digest = Hash::default();
+        digest.copy_from_slice(context.finish().as_ref());
+        Self { first: after + 1, digest, last }
+    }
+}
+
 /// A key of which there are several after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewGeneration {
@@ -234,6 +258,7 @@ pub struct Draft<'a> {
     pub anchor: Option<NewAnchor>,
     pub generation: Option<NewGeneration>,
     pub closing: Option<NewClosing>,
+    pub versions: Option<NewVersions>,
     /// Of an erasure.
     pub ground: Option<LegalGround>,
     /// Number of the document by which it was ordered.
@@ -265,6 +290,7 @@ impl<'a> Draft<'a> {
             anchor: None,
             generation: None,
             closing: None,
+            versions: None,
             ground: None,
             document: None,
             outcome,
@@ -315,6 +341,8 @@ pub(super) struct Record<'a> {
     pub(super) at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) body: Option<&'a BodyCommitment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) catalogue: Option<&'a NewVersions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

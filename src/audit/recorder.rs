@@ -83,6 +83,7 @@ impl Recorder {
             anchor: draft.anchor.as_ref(),
             at: at.to_text(),
             body: draft.commitment(),
+            catalogue: draft.versions.as_ref(),
             client: draft.client,
             closing: draft.closing.as_ref(),
             config: draft.config.as_ref(),

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people on the terminal")]
 
 mod audit;
+mod catalogue;
 mod check_config;
 mod client;
 mod demo;
@@ -56,6 +57,9 @@ enum Command {
     /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Bản sao danh mục quốc gia / The copy of the national catalogue
+    #[command(subcommand)]
+    Catalogue(catalogue::Command),
     /// Xóa hẳn nội dung theo yêu cầu hợp pháp / Erase contents for ever, on a legal ground
     #[command(subcommand)]
     Erase(erase::Command),
@@ -107,6 +111,7 @@ pub fn run() -> ExitCode {
             Command::Migrate => migrate::run(&load(&arguments)?).await,
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
+            Command::Catalogue(command) => catalogue::run(&load(&arguments)?, command).await,
             Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
             Command::Audit(command) => Box::pin(audit::run(|| load(&arguments), command)).await,
             Command::Keys(command) => keys::run(&load(&arguments)?, command).await,

@@ -144,6 +144,7 @@ const SECTIONS: &[Section] = &[
         ],
         &[],
     ),
+    section("catalogue", &["every_hours", "retry_s", "parallel_calls", "most_shrink_percent", "page_items"], &[]),
     section("portal", &[], &["adapter"]),
     section("trace", &[], &["otlp_url", "timeout_ms", "sample_percent"]),
     section("log", &["filter"], &["format"]),

@@ -15,6 +15,7 @@ mod view;
 use std::sync::Arc;
 
 use lienthong_domain::catalogue::{AgencyRegister, ProcedureRegister};
+use lienthong_domain::port::PortalOrigin;
 use lienthong_domain::time::Clock;
 
 pub use delivery::PortalDelivery;
@@ -41,6 +42,8 @@ pub struct Dossiers {
     pub clock: Arc<dyn Clock>,
     pub agencies: Arc<AgencyRegister>,
     pub procedures: Arc<ProcedureRegister>,
+    /// Whether a dossier was born on the portal; `None` if nothing is taken in from there.
+    pub origins: Option<Arc<dyn PortalOrigin>>,
     pub status_maps: Arc<StatusMaps>,
     pub audit: Arc<dyn AuditStore>,
     /// Rung when something was enqueued.

@@ -2,14 +2,14 @@
 
 use lienthong_adapter_kit::trace;
 use lienthong_domain::catalogue::{ProcedureCode, Standing};
-use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, IdentityNumber, edge};
+use lienthong_domain::dossier::{Dossier, DossierCode, DossierState, Edge, IdentityNumber, StatusReport, edge};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::store::{DossierRow, PutDossier};
-use super::{Dossiers, ROUTE, SYNC};
+use super::store::{DossierRow, PutDossier, Report};
+use super::{Dossiers, REPORT, ROUTE, SYNC};
 use crate::access::Client;
 use crate::audit::{Draft, Kind, Outcome};
 use crate::http::json;
@@ -83,7 +83,8 @@ impl Dossiers {
             }
             let unusual = check_transition(current.as_ref(), &dossier)?;
             let purpose = if is_override { Some("state_override") } else { unusual.then_some("unusual_transition") };
-            let write = self.write_of(client, &dossier, &content, digest, current.as_ref(), purpose)?;
+            let mut write = self.write_of(client, &dossier, &content, digest, current.as_ref(), purpose)?;
+            write.report = self.report_of(&dossier, current.as_ref(), &write.item).await?;
             let accepted = Accepted {
                 code: write.row.code.clone(),
                 revision: write.row.revision,
@@ -234,7 +235,46 @@ impl Dossiers {
             accepted_at: now,
             updated_at: now,
         };
-        Ok(PutDossier { row, expected_revision: current.map(|row| row.revision), body, item, record })
+        let expected_revision = current.map(|row| row.revision);
+        Ok(PutDossier { row, expected_revision, body, item, report: None, record })
+    }
+
+    /// What the portal is told of a dossier that was born there: that it stands elsewhere now, or what has come of it.
+    async fn report_of(
+        &self,
+        dossier: &Dossier,
+        current: Option<&DossierRow>,
+        sent: &NewItem,
+    ) -> Result<Option<Report>, StoreError> {
+        // Taking it has told the portal that it was received.
+        let before = current.map_or(DossierState::Received, |row| row.state);
+        let has_results = matches!(dossier.state, DossierState::Finished | DossierState::ResultReturned);
+        let Some(origins) = self.origins.as_ref().filter(|_| has_results || dossier.state != before) else {
+            return Ok(None);
+        };
+        let known = origins.national_code(&dossier.code).await;
+        let Some(national_code) = known.map_err(|error| StoreError::Unavailable(error.to_string()))? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let report = StatusReport {
+            national_code,
+            local_code: Some(dossier.code.clone()),
+            state: dossier.state,
+            note: None,
+            results: if has_results { dossier.results.to_vec() } else { Vec::new() },
+            at: now,
+        };
+        let body = self.bodies.seal(&serde_json::to_vec(&report).map_err(StoreError::failed)?)?;
+        let item = NewItem {
+            id: Uuid::now_v7(),
+            lane: report.national_code.as_str().to_owned(),
+            kind: REPORT,
+            ordinal: now.micros(),
+            body_id: body.id,
+            ..sent.clone()
+        };
+        Ok(Some(Report { item, body }))
     }
 
     /// A refused request leaves a record too: "you never took it" can be answered.

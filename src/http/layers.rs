@@ -25,6 +25,9 @@ use crate::telemetry::metrics::SHED;
 /// Of what needs no token: a form for the token endpoint.
 const MOST_OPEN_BODY_BYTES: usize = 16 * 1024;
 
+/// How long a message of the portal waits for its place.
+const MESSAGE_WAIT: Duration = Duration::from_secs(10);
+
 /// Limits of the way in, from the configuration.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
@@ -211,9 +214,11 @@ impl Shedding {
                 if !self.inbound.senders.include(request.extensions().get()) {
                     return Err(Refused { problem: Problem::new(Code::SenderUnknown), is_last: true });
                 }
-                // First: those that wait for such a place hold none of all the others.
-                let place = Arc::clone(&self.inbound.places).try_acquire_owned();
-                of_message = Some(place.map_err(|_| overloaded(Priority::Last))?);
+                // First: those that wait for such a place hold none of all the others, and may wait longer. Nobody knows how soon
+                // the portal sends again what it was refused for want of a place.
+                let place = Arc::clone(&self.inbound.places).acquire_owned();
+                let place = tokio::time::timeout(MESSAGE_WAIT, place).await.ok().and_then(Result::ok);
+                of_message = Some(place.ok_or_else(|| overloaded(Priority::Last))?);
                 Priority::Last
             }
             None => {

@@ -33,7 +33,8 @@ pub const API_VERSION: &str = "1.0.0";
         (name = "service", description = "Tình trạng dịch vụ. / State of the service."),
     ),
     modifiers(&Security),
-    components(schemas(ProblemDocument)),
+    // Beside what stands in bodies: types of parameters alone.
+    components(schemas(ProblemDocument, lienthong_domain::catalogue::Dictionary, lienthong_domain::catalogue::search::Query)),
 )]
 pub struct Document;
 

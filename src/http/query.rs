@@ -35,5 +35,6 @@ pub fn limit(value: &str, most: usize) -> Result<usize, Refusal> {
 /// The same parameters without the cursor, to be written behind one.
 pub fn without_cursor(parameters: &[(String, String)]) -> String {
     let kept = parameters.iter().filter(|(name, _)| name != "cursor");
-    kept.map(|(name, value)| format!("&{name}={}", value.replace('+', "%2B"))).collect()
+    let escaped = |value: &str| form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
+    kept.map(|(name, value)| format!("&{name}={}", escaped(value))).collect()
 }

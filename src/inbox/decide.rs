@@ -113,6 +113,7 @@ impl Inbox {
             local_code: said.local_code.clone(),
             state,
             note: said.note.clone(),
+            results: Vec::new(),
             at: now,
         };
         let body = self.bodies.seal(&serde_json::to_vec(&report).map_err(StoreError::failed)?)?;

@@ -39,6 +39,7 @@ const MOST_ROUNDS: usize = 8;
 #[derive(Deserialize)]
 struct StoredBody {
     message: Value,
+    envelope: Value,
     files: Vec<FileEntry>,
 }
 
@@ -132,10 +133,11 @@ impl Inbox {
         let item = self.find(client, id).await?;
         let body = self.body(&item).await?;
         self.record_reading(client, &item, "inbox.view").await?;
-        let (content, files) = body.map_or((Value::Null, Vec::new()), |body| (body.message, body.files));
+        let (content, envelope, files) =
+            body.map_or((Value::Null, Value::Null, Vec::new()), |body| (body.message, body.envelope, body.files));
         let attachment = |(n, file)| AttachmentView::of(id, n, file);
         let attachments = files.into_iter().enumerate().map(attachment).collect();
-        Ok(ItemWithContent { item: item.into(), content, attachments })
+        Ok(ItemWithContent { item: item.into(), content, envelope, attachments })
     }
 
     /// One of its files, from 1.

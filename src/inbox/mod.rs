@@ -5,6 +5,7 @@ mod decide;
 pub mod http;
 mod keep_files;
 mod list;
+mod origins;
 mod portal_http;
 mod receive;
 mod representation;
@@ -23,6 +24,7 @@ use lienthong_domain::port::PortalInbound;
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::time::Clock;
 
+pub use origins::Origins;
 pub use portal_http::{Senders, routes as portal_routes};
 pub use set_aside::MessageLimits;
 pub use sweep::{sweep_gone, sweep_strays};

@@ -2,7 +2,7 @@
 //! a record and nothing else.
 
 use axum::body::Body;
-use lienthong_domain::inbox::Incoming;
+use lienthong_domain::inbox::{Incoming, IncomingKind};
 use lienthong_domain::invalid::InvalidFields;
 use lienthong_domain::port::{NotRead, Taken};
 use uuid::Uuid;
@@ -119,7 +119,10 @@ impl Inbox {
         let told = serde_json::to_vec(&told).map_err(StoreError::failed)?;
         let digest = self.keys.digest(&[b"inbox", &content, &told]);
         let files_text = serde_json::to_vec(files).map_err(StoreError::failed)?;
-        let stored = Zeroizing::new([b"{\"message\":", &*content, b",\"files\":", &*files_text, b"}"].concat());
+        let envelope = serde_json::to_vec(&incoming.envelope).map_err(StoreError::failed)?;
+        let parts: [&[u8]; 7] =
+            [b"{\"message\":", &content, b",\"envelope\":", &envelope, b",\"files\":", &files_text, b"}"];
+        let stored = Zeroizing::new(parts.concat());
         let body = self.bodies.seal(&stored)?;
         let competent = self.competence.agency_of(incoming, &self.agencies, now.date_in_vietnam());
         let competent = competent.ok_or_else(|| StoreError::Failed("inbox.agency is not set".into()))?;
@@ -139,7 +142,7 @@ impl Inbox {
             portal: portal.name.clone(),
             kind: incoming.kind,
             national_code: incoming.national_code.as_str().to_owned(),
-            reference: self.reference(incoming),
+            reference: self.reference(incoming, &digest),
             digest,
             agency_id,
             procedure_code,
@@ -172,9 +175,12 @@ impl Inbox {
     }
 
     /// What a repeat is recognised by. It may be a person's: only whether two are the same can be seen.
-    fn reference(&self, incoming: &Incoming) -> String {
+    fn reference(&self, incoming: &Incoming, digest: &[u8; 32]) -> String {
         let parts = incoming.reference.iter().map(|part| part.as_bytes());
-        let parts: Vec<_> = std::iter::once(b"inbox/reference".as_slice()).chain(parts).collect();
+        // What takes the place of an earlier one contradicts nothing; only the same once more is a repeat.
+        let is_correction = incoming.is_update && incoming.kind != IncomingKind::DossierSupplemented;
+        let own = is_correction.then_some(digest.as_slice());
+        let parts: Vec<_> = std::iter::once(b"inbox/reference".as_slice()).chain(parts).chain(own).collect();
         hex::write(&self.keys.digest(&parts))
     }
 

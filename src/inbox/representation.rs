@@ -87,6 +87,10 @@ pub(super) struct ItemWithContent {
     /// `null` nếu đã bị xóa theo luật. / `null` if it was erased.
     #[schema(value_type = Option<Incoming>)]
     pub(super) content: Value,
+    /// Những gì đứng ngoài nội dung, đúng như Cổng gửi: tên dịch vụ và các trường khác. / What stood around the content, as the portal
+    /// wrote it: the name of the service, and other members.
+    #[schema(value_type = Option<Object>)]
+    pub(super) envelope: Value,
     #[schema(max_items = 200)]
     pub(super) attachments: Vec<AttachmentView>,
 }

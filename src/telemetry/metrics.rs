@@ -83,6 +83,16 @@ pub const AUDIT_DAMAGED: Metric = Metric::gauge(
     &[],
     "Shards of the audit log that are not signed any more because they do not fit what was signed before; of the leader.",
 );
+pub const CATALOGUE_AGE: Metric = Metric::gauge(
+    "lienthong_catalogue_age_seconds",
+    &[],
+    "For how long the national catalogue was not asked for as a whole; absent before the first time.",
+);
+pub const CATALOGUE_FAILURES: Metric = Metric::gauge(
+    "lienthong_catalogue_failures",
+    &[],
+    "What could not be taken over from the national catalogue the last time; absent before the first time.",
+);
 pub const BUILD: Metric = Metric::gauge("lienthong_build_info", &["version"], "Always 1.");
 
 const OWN: &[Metric] = &[
@@ -105,6 +115,8 @@ const OWN: &[Metric] = &[
     AUDIT_EXPOSURE,
     AUDIT_ANCHOR_UP,
     KEYS_MISSING,
+    CATALOGUE_AGE,
+    CATALOGUE_FAILURES,
     BUILD,
 ];
 

@@ -24,12 +24,14 @@ use crate::keyring::store::ReplicaKeys;
 use crate::outbox::Status;
 use crate::replicas::{Duty, Member};
 use crate::storage::{Database, StoreError};
-use crate::telemetry::metrics::{DISK_LOW, KEYS_MISSING, OUTBOX_ITEMS, OUTBOX_OVERDUE};
+use crate::telemetry::metrics::{
+    CATALOGUE_AGE, CATALOGUE_FAILURES, DISK_LOW, KEYS_MISSING, OUTBOX_ITEMS, OUTBOX_OVERDUE,
+};
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
 /// and signs the log, forgets old answers and contents.
-pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
-    let Lasting { stores, replies, clock, publisher, .. } = lasting;
+pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
+    let Lasting { stores, replies, clock, publisher, .. } = &**lasting;
     let settings = Arc::clone(&in_force.borrow());
     let look_up_delay_ms = settings.outbox.look_up_delay_ms;
     let orphans = {
@@ -106,6 +108,18 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
             async move { inbox::sweep_strays(&files, &*store, now).await.map(|_| false) }
         }
     };
+    let copy_catalogue = {
+        let (lasting, in_force) = (Arc::clone(lasting), in_force.clone());
+        move || {
+            let (sync, copy) = (lasting.catalogue_sync(&in_force.borrow()), Arc::clone(&lasting.catalogue_copy));
+            async move {
+                match sync {
+                    Some(sync) if sync.turn().await? => copy.refresh().await,
+                    Some(_) | None => Ok(()),
+                }
+            }
+        }
+    };
     let rotate = {
         let in_force = in_force.clone();
         move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
@@ -151,6 +165,7 @@ pub(super) fn duties(lasting: &Lasting, rotate: Rotate, in_force: &watch::Receiv
         Duty { name: "old checkpoints", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(thin())) },
         Duty { name: "old logs", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(drop())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
+        duty("catalogue", Duration::from_secs(1), copy_catalogue),
         Duty { name: "erased files", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(sweep_gone())) },
         Duty {
             name: "stray files",
@@ -266,6 +281,28 @@ pub(super) async fn keep_watch(lasting: Arc<Lasting>, mut stop: watch::Receiver<
         }
     }
 }
+
+/// What the leader copies of the catalogue is seen by every replica.
+pub(super) async fn follow_catalogue(lasting: Arc<Lasting>, mut stop: watch::Receiver<bool>) {
+    let (copy, clock) = (&lasting.catalogue_copy, &lasting.clock);
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(CATALOGUE_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+        if let Err(error) = copy.refresh().await {
+            tracing::debug!(%error, "what has changed in the catalogue could not be read");
+        }
+        if let (_, Some(run)) = copy.held()
+            && let Some(copied_at) = run.completed_at
+        {
+            gauge!(CATALOGUE_AGE.name).set(clock.now().micros().saturating_sub(copied_at.micros()) as f64 / 1e6);
+            gauge!(CATALOGUE_FAILURES.name).set(run.report.failures as f64);
+        }
+    }
+}
+
+const CATALOGUE_EVERY: Duration = Duration::from_secs(5);
 
 /// Small duties of every replica that need the database: the outbox is counted, keys are made ahead.
 pub(super) async fn keep_house(lasting: Arc<Lasting>, member: Arc<Member>, mut stop: watch::Receiver<bool>) {

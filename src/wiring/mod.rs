@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use configuration::record_start;
 pub use configuration::{By, Configuration, NotTaken};
-use duties::{duties, give_back, keep_house, keep_watch, rotate, take_back_orphans};
+use duties::{duties, follow_catalogue, give_back, keep_house, keep_watch, rotate, take_back_orphans};
 use parts::{Lasting, Parts};
 pub use parts::{api_document, issuers, tls};
 use serving::Serving;
@@ -119,6 +119,7 @@ impl Gateway {
             tasks.push(tokio::spawn(tls.watch(every, stopped.clone())));
         }
         tasks.push(tokio::spawn(keep_watch(Arc::clone(&lasting), stopped.clone())));
+        tasks.push(tokio::spawn(follow_catalogue(Arc::clone(&lasting), stopped.clone())));
         tasks.push(tokio::spawn(keep_house(Arc::clone(&lasting), Arc::clone(&member), stopped)));
         tracing::info!(address = %serving.address, "serving");
         Ok(Self {

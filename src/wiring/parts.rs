@@ -2,15 +2,15 @@
 //! configuration before, with all that it has in memory.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
 use lienthong_adapter_kit::card::{Card, Ports, Tools};
 use lienthong_domain::catalogue::AgencyRegister;
-use lienthong_domain::port::DossierPortal;
+use lienthong_domain::port::{CatalogueSource, DossierPortal};
 use lienthong_domain::time::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
@@ -31,7 +31,7 @@ use crate::audit::http::PublicLog;
 use crate::audit::memory::Memory;
 use crate::audit::publish::Publisher;
 use crate::audit::records::Records;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{self, Catalogue, store::CatalogueStore};
 use crate::config::{Loaded, Settings};
 use crate::dossiers::{self, Dossiers, Limits, store::DossierStore};
 use crate::http::health::Health;
@@ -60,6 +60,10 @@ pub(super) struct Lasting {
     dossiers: Arc<dyn DossierStore>,
     pub(super) inbox: Arc<dyn InboxStore>,
     pub(super) files: Files,
+    pub(super) catalogue: Arc<dyn CatalogueStore>,
+    pub(super) catalogue_copy: Arc<catalogue::Copy>,
+    /// Where the catalogue is copied from, in the configuration in force.
+    pub(super) catalogue_source: RwLock<Option<Arc<dyn CatalogueSource>>>,
     /// A stop was asked for.
     pub(super) is_leaving: Arc<AtomicBool>,
     /// What was counted since the process began.
@@ -87,6 +91,7 @@ impl Lasting {
         let program = std::env::current_exe().context("where is this program?")?;
         let agency_signature = settings.agency_signature().context("audit.agency_signature")?;
         let sign = |terms| Arc::new(AgencySignature::new(means.clone(), program, terms));
+        let catalogue = stores.catalogue();
         let is_seen = !witnesses.is_empty() || !timestamps.is_empty();
         Ok(Self {
             witnesses,
@@ -99,11 +104,30 @@ impl Lasting {
             dossiers: dossiers::store::open(&stores.database, &stores.recorder),
             inbox: inbox::store::open(&stores.database),
             files: Files::new(settings.files_folder(), settings.least_free()),
+            catalogue_copy: Arc::new(catalogue::Copy::open(Arc::clone(&catalogue)).await?),
+            catalogue,
+            catalogue_source: RwLock::default(),
             stores: Arc::clone(stores),
             clock: Arc::clone(clock),
             is_leaving: Arc::default(),
             counts: metrics::start(),
             upstream_quotas: Arc::default(),
+        })
+    }
+
+    /// From now on the catalogue is copied from there.
+    pub(super) fn copy_from(&self, ports: &Ports) {
+        *self.catalogue_source.write().unwrap_or_else(PoisonError::into_inner) = ports.catalogue_source.clone();
+    }
+
+    /// What copies the catalogue; `None` if no adapter offers one.
+    pub(super) fn catalogue_sync(&self, settings: &Settings) -> Option<catalogue::Sync> {
+        Some(catalogue::Sync {
+            source: self.catalogue_source.read().unwrap_or_else(PoisonError::into_inner).clone()?,
+            store: Arc::clone(&self.catalogue),
+            recorder: Arc::clone(&self.stores.recorder),
+            clock: Arc::clone(&self.clock),
+            pace: settings.catalogue.pace(),
         })
     }
 }
@@ -262,6 +286,7 @@ fn topics(
         clock: Arc::clone(clock),
         agencies: Arc::clone(&agencies),
         procedures: Arc::new(settings.procedure_register()),
+        origins: settings.inbox.enabled.then(|| Arc::new(inbox::Origins(Arc::clone(&lasting.inbox))) as _),
         status_maps: Arc::new(settings.status_maps()?),
         bell: stores.bell.clone(),
         limits: Limits {
@@ -292,7 +317,13 @@ fn topics(
         dossiers: Arc::new(dossiers),
         inbox: Arc::new(inbox),
         sender: sender.map(Arc::new),
-        catalogue: Arc::new(Catalogue { procedures: ports.procedure_catalogue.clone() }),
+        catalogue: Arc::new(Catalogue {
+            procedures: ports.procedure_catalogue.clone(),
+            copy: Arc::clone(&lasting.catalogue_copy),
+            store: Arc::clone(&lasting.catalogue),
+            keys: Arc::clone(&stores.keys),
+            page_items: settings.catalogue.page_items,
+        }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(health),
         counts: lasting.counts.clone(),

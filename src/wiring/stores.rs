@@ -16,6 +16,7 @@ use crate::audit::memory::Memory;
 use crate::audit::signer::Signer;
 use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
+use crate::catalogue::{self, store::CatalogueStore};
 use crate::config::{Engine, Settings};
 use crate::erasure::{self, Eraser};
 use crate::keyring::{self, Keyring};
@@ -162,6 +163,11 @@ impl Stores {
             signer: self.signer(),
             memory: Memory::new(self.keys.folder()),
         }
+    }
+
+    /// The copy of the national catalogue.
+    pub fn catalogue(&self) -> Arc<dyn CatalogueStore> {
+        catalogue::store::open(&self.database)
     }
 
     /// Erases contents.

@@ -13,6 +13,10 @@ const PROOFS: &[(&str, &str)] = &[
     ("replicas", "three replicas on one PostgreSQL, 20,000 dossiers, 50 kills and pauses: exact, and one audit log"),
     ("database", "PostgreSQL killed 20 times under load: 503 while it is away, nothing acknowledged is lost"),
     ("copy", "1,000,000 dossiers from SQLite to PostgreSQL, killed twice on the way: every row equal, bounded memory"),
+    (
+        "catalogue",
+        "6,413 procedures copied: one list call, bounded details; again and nothing is written; killed in the midst",
+    ),
     ("cold", "10,000 readers of one procedure that nobody has asked for yet: one call to the portal"),
     ("overload", "five times as many callers as places, and a client at twenty times its quota: who feels it"),
     ("slow", "1,500 connections that send heads or bodies, or take answers, drop by drop: an honest client goes on"),
@@ -30,7 +34,8 @@ const PROOFS: &[(&str, &str)] = &[
 ];
 
 /// The benchmarks and their programs.
-const BENCHMARKS: &[(&str, &str)] = &[("http", "bench"), ("storage", "bench_storage"), ("audit", "bench_audit")];
+const BENCHMARKS: &[(&str, &str)] =
+    &[("http", "bench"), ("storage", "bench_storage"), ("audit", "bench_audit"), ("search", "bench_search")];
 
 /// Unit and scenario tests, then what needs other people's tools.
 pub(crate) fn test() -> Result<()> {

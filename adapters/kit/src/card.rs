@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lienthong_domain::invalid::InvalidFields;
-use lienthong_domain::port::{DossierPortal, PortalInbound, ProcedureCatalogue};
+use lienthong_domain::port::{CatalogueSource, DossierPortal, PortalInbound, ProcedureCatalogue};
 use lienthong_domain::time::Clock;
 use serde_json::Value;
 
@@ -88,5 +88,6 @@ impl Tools {
 pub struct Ports {
     pub dossier_portal: Option<Arc<dyn DossierPortal>>,
     pub procedure_catalogue: Option<Arc<dyn ProcedureCatalogue>>,
+    pub catalogue_source: Option<Arc<dyn CatalogueSource>>,
     pub portal_inbound: Option<Arc<dyn PortalInbound>>,
 }

@@ -3,9 +3,12 @@
 use std::marker::PhantomData;
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
+use lienthong_domain::catalogue::{Level, TimeUnit};
 use lienthong_domain::dossier::{DossierState, FeeCollection, FeeKind, IdentityKind, PaperForm, SubmissionPlace};
 use lienthong_domain::invalid::{InvalidFields, Refusal, json_pointer};
 use lienthong_domain::scalar::{Scalar, ScalarSchema};
+
+use crate::reply::folded;
 
 /// The tables that are not certain enough to be fixed.
 #[derive(Debug, Clone, Deserr)]
@@ -20,6 +23,9 @@ pub(crate) struct Codes {
     pub(crate) supplement_status: CodeTable<SupplementStatus>,
     /// Of dossiers that were born on the portal; it knows fewer of them.
     pub(crate) reported_state: CollapsedTable<DossierState>,
+    /// Of the catalogue.
+    pub(crate) level: CodeTable<Level>,
+    pub(crate) time_unit: CodeTable<TimeUnit>,
 }
 
 /// A total table from the members of a closed list to codes, each of its own.
@@ -29,6 +35,13 @@ pub(crate) struct CodeTable<T>(CollapsedTable<T>);
 impl<T: Scalar> CodeTable<T> {
     pub(crate) fn code(&self, member: &T) -> String {
         self.0.code(member)
+    }
+
+    /// The member with this code, whatever its letters' case.
+    pub(crate) fn member(&self, code: &str) -> Result<T, Refusal> {
+        let code = folded(code);
+        let known = T::SCHEMA.values.iter().zip(&self.0.codes).find(|(_, known)| folded(known) == code);
+        known.ok_or_else(|| unknown_code(&self.0.codes)).and_then(|(member, _)| T::parse(member))
     }
 }
 
@@ -88,6 +101,15 @@ impl<T: Scalar> Deserr<InvalidFields> for CollapsedTable<T> {
         }
         wrong.into_result(Self { codes, of: PhantomData })
     }
+}
+
+fn unknown_code(codes: &[String]) -> Refusal {
+    let known = codes.join(", ");
+    Refusal::new(
+        "unknown_value",
+        format!("Mã không có trong bảng mã; các mã: {known}."),
+        format!("Not a code of the code table; known codes: {known}."),
+    )
 }
 
 fn unknown_member(names: &[&str]) -> Refusal {

@@ -12,6 +12,7 @@ use lienthong_domain::port::AfterAmbiguity;
 use lienthong_domain::scalar::Scalar;
 
 use crate::codes::Codes;
+use crate::dictionaries::DictionaryServices;
 use crate::inbound::InboundSettings;
 
 #[derive(Debug, Clone, Deserr)]
@@ -109,6 +110,8 @@ pub(crate) enum Endpoint {
 pub(crate) struct Services {
     pub(crate) look_up_at: Endpoint,
     pub(crate) procedure_at: Endpoint,
+    pub(crate) procedures_at: Endpoint,
+    pub(crate) dictionaries_at: Endpoint,
     pub(crate) account_at: Endpoint,
     #[deserr(try_from(String) = set -> Refusal)]
     pub(crate) look_up_name: String,
@@ -175,6 +178,9 @@ pub(crate) struct CatalogueSettings {
     pub(crate) pause_ms: u64,
     #[deserr(try_from(u64) = at_least_one -> Refusal)]
     pub(crate) most_procedures: u64,
+    pub(crate) dictionaries: DictionaryServices,
+    pub(crate) dictionary_code: Vec<String>,
+    pub(crate) dictionary_name: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserr)]

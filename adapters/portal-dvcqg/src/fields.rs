@@ -3,39 +3,111 @@
 
 use std::cell::RefCell;
 
+use lienthong_domain::catalogue::{MOST_ITEMS, Published};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::personal::Personal;
 use lienthong_domain::scalar::Scalar;
 use lienthong_domain::text::Text;
 use serde_json::{Map, Value};
 
-use crate::reply::{member, text};
+use crate::reply::{is_absent, member, text};
 
 pub(crate) struct Fields<'a> {
     pub(crate) data: &'a Value,
     place: String,
     wrong: RefCell<InvalidFields>,
     asked: RefCell<Vec<String>>,
+    /// What was left of members that were read themselves.
+    left: RefCell<Map<String, Value>>,
 }
 
 impl<'a> Fields<'a> {
     /// `place`: JSON pointer of the object.
     pub(crate) fn new(data: &'a Value, place: String) -> Self {
-        Self { data, place, wrong: RefCell::default(), asked: RefCell::default() }
+        let (wrong, asked, left) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { data, place, wrong, asked, left }
+    }
+
+    /// The first of these members that says something. Only that one is not passed on any more.
+    fn take(&self, names: &[&str]) -> Option<&'a Value> {
+        let says = |name: &&&str| member(self.data, &[**name]).is_some_and(|value| !is_absent(value));
+        let name = names.iter().find(says)?;
+        self.asked.borrow_mut().push((*name).to_owned());
+        member(self.data, &[name])
     }
 
     /// A member that is an object itself; one without members if it is not there.
     pub(crate) fn inside(&self, names: &[&str]) -> Fields<'a> {
-        self.asked(names);
-        Fields::new(member(self.data, names).unwrap_or(&Value::Null), format!("{}/{}", self.place, names[0]))
+        let value = self.take(names).filter(|value| {
+            let is_object = value.is_object();
+            if !is_object {
+                self.refuse(names, shape("một đối tượng", "an object"));
+            }
+            is_object
+        });
+        Fields::new(value.unwrap_or(&Value::Null), format!("{}/{}", self.place, names[0]))
     }
 
-    /// The objects of a list.
+    /// The objects of a list. A bridge between XML and JSON makes one object of a list of one.
     pub(crate) fn each(&self, names: &[&str]) -> Vec<Fields<'a>> {
-        self.asked(names);
-        let items = member(self.data, names).and_then(Value::as_array).into_iter().flatten();
+        let Some(value) = self.take(names) else { return Vec::new() };
+        let items = match value {
+            Value::Array(items) => items.as_slice(),
+            Value::Object(_) => std::slice::from_ref(value),
+            _ => {
+                self.refuse(names, shape("một danh sách", "a list"));
+                return Vec::new();
+            }
+        };
+        if items.len() > MOST_ITEMS {
+            self.refuse(names, too_many(items.len()));
+            return Vec::new();
+        }
         let place = |n: usize| format!("{}/{}/{n}", self.place, names[0]);
-        items.enumerate().map(|(n, item)| Fields::new(item, place(n))).collect()
+        let items: Vec<_> = items.iter().enumerate().map(|(n, item)| Fields::new(item, place(n))).collect();
+        for (n, item) in items.iter().enumerate().filter(|(_, item)| !item.data.is_object()) {
+            item.wrong.borrow_mut().push(place(n), shape("một đối tượng", "an object"));
+        }
+        items
+    }
+
+    /// Passes on, under the name of a member, what was left of it.
+    pub(crate) fn pass_on(&self, names: &[&str], left: Value) {
+        if !is_absent(&left) {
+            self.left.borrow_mut().insert(names[0].to_owned(), left);
+        }
+    }
+
+    fn refuse(&self, names: &[&str], refusal: Refusal) {
+        self.wrong.borrow_mut().push(format!("{}/{}", self.place, names[0]), refusal);
+    }
+
+    /// The objects of a list that stands by itself.
+    pub(crate) fn of_list(list: &'a Value, place: &str) -> Vec<Fields<'a>> {
+        let items = list.as_array().into_iter().flatten().enumerate();
+        items.map(|(n, item)| Fields::new(item, format!("/{place}/{n}"))).collect()
+    }
+
+    /// What each object of a list is read as; their mistakes are taken over.
+    pub(crate) fn map<T>(&self, names: &[&str], mut read: impl FnMut(&Fields<'a>) -> Option<T>) -> Vec<T> {
+        let items = self.each(names);
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            all.extend(read(&item));
+            self.include(item);
+        }
+        all
+    }
+
+    /// A text of the catalogue. Some were written in a word processor: its control characters become blanks.
+    pub(crate) fn published(&self, names: &[&str]) -> Option<Published> {
+        let text = self.text(names)?;
+        let is_kept = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+        let text: String = text.chars().map(|c| if is_kept(c) { c } else { ' ' }).collect();
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.read(names, Published::parse(&text))
     }
 
     /// Takes over what was wrong inside.
@@ -44,13 +116,16 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn text(&self, names: &[&str]) -> Option<String> {
-        self.asked(names);
-        member(self.data, names).and_then(text)
+        let text = self.take(names).map(text)?;
+        if text.is_none() {
+            self.refuse(names, shape("một văn bản", "a text"));
+        }
+        text
     }
 
     /// What was read of a member, or its mistake kept.
     pub(crate) fn read<T>(&self, names: &[&str], read: Result<T, Refusal>) -> Option<T> {
-        read.map_err(|refusal| self.wrong.borrow_mut().push(format!("{}/{}", self.place, names[0]), refusal)).ok()
+        read.map_err(|refusal| self.refuse(names, refusal)).ok()
     }
 
     pub(crate) fn scalar<T: Scalar>(&self, names: &[&str]) -> Option<T> {
@@ -77,14 +152,23 @@ impl<'a> Fields<'a> {
         let asked = self.asked.borrow();
         let is_left = |name: &str| !asked.iter().any(|asked| asked.eq_ignore_ascii_case(name));
         let members = self.data.as_object().into_iter().flatten();
-        members.filter(|(name, _)| is_left(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        let members = members.filter(|(name, _)| is_left(name)).map(|(name, value)| (name.clone(), value.clone()));
+        members.chain(self.left.borrow().clone()).collect()
     }
 
     pub(crate) fn into_wrong(self) -> InvalidFields {
         self.wrong.into_inner()
     }
+}
 
-    fn asked(&self, names: &[&str]) {
-        self.asked.borrow_mut().extend(names.iter().map(|name| (*name).to_owned()));
-    }
+fn shape(vi: &str, en: &str) -> Refusal {
+    Refusal::new("type", format!("Cần {vi}."), format!("It must be {en}."))
+}
+
+fn too_many(items: usize) -> Refusal {
+    Refusal::new(
+        "too_many",
+        format!("Có {items} mục, tối đa {MOST_ITEMS}."),
+        format!("{items} items, at most {MOST_ITEMS} are allowed."),
+    )
 }

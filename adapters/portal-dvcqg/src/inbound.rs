@@ -26,6 +26,8 @@ use crate::xml::{self, XmlLimits};
 const DOSSIERS: &str = "dossiers";
 const TAX_NOTICES: &str = "tax_notices";
 const PROMOTIONS: &str = "promotions";
+/// Papers of one message.
+const MOST_PAPERS: usize = 200;
 
 #[derive(Debug, Clone, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
@@ -39,6 +41,7 @@ pub(crate) struct InboundSettings {
     #[deserr(try_from(String) = path -> Refusal)]
     promotions_path: String,
     security_key: Secret,
+    dossier_services: Vec<String>,
     supplement_reference: Vec<String>,
     xml_bytes: usize,
     xml_depth: usize,
@@ -59,20 +62,24 @@ impl Inbound {
     }
 
     /// A dossier or a supplement to one.
-    fn dossier(&self, fields: &Fields<'_>, is_updating: bool) -> Option<Incoming> {
+    fn dossier(&self, fields: &Fields<'_>, service: &str, is_updating: bool) -> Option<Incoming> {
         let name = fields.personal(wire::FILE_NAME);
         let link = fields.scalar(wire::FILE_LINK);
         let files =
             link.map(|link| IncomingFile { name, source: Source::Link(link), known_type: None }).into_iter().collect();
         let change_reason = fields.scalar(wire::CHANGE_REASON);
-        let incoming = match is_updating {
+        // What is called otherwise is something else, whatever we take it for.
+        let mut reference = vec![service.to_owned()];
+        let kind = match is_updating {
             true => {
                 let names = self.settings.supplement_reference.iter();
                 let value = |name: &String| member(fields.data, &[name.as_str()]).and_then(text).unwrap_or_default();
-                self.message(IncomingKind::DossierSupplemented, fields, names.map(value).collect(), files)
+                reference.extend(names.map(value));
+                IncomingKind::DossierSupplemented
             }
-            false => self.message(IncomingKind::DossierSubmitted, fields, Vec::new(), files),
-        }?;
+            false => IncomingKind::DossierSubmitted,
+        };
+        let incoming = self.message(kind, fields, reference, files)?;
         Some(Incoming { change_reason, ..incoming })
     }
 
@@ -82,7 +89,12 @@ impl Inbound {
         let amount = payment.needed_text(wire::AMOUNT).and_then(|text| payment.read(wire::AMOUNT, dong(&text)));
         let paid_at = self.time(&payment, wire::PAID_AT);
         let content = payment.scalar(wire::PAYMENT_CONTENT);
-        let is_paid = payment.text(wire::PAYMENT_STATUS).as_deref() == Some(wire::PAID);
+        let status = member(payment.data, wire::PAYMENT_STATUS).and_then(text);
+        let is_paid = status.as_deref() == Some(wire::PAID);
+        if is_paid {
+            payment.text(wire::PAYMENT_STATUS);
+        }
+        fields.pass_on(wire::PAYMENT, payment.rest().into());
         fields.include(payment);
         let link = fields.scalar(wire::RECEIPT_LINK);
         let files = link
@@ -92,7 +104,13 @@ impl Inbound {
         // Passed on with the rest, too: it need not be a number of a form that we know.
         let person = member(fields.data, wire::PAYER_NUMBER).and_then(text);
         let person = person.and_then(|number| IdentityNumber::parse(&number).ok()).map(Personal::new);
-        let reference = notice_code.iter().map(|code| code.as_str().to_owned()).collect();
+        // A notice may be paid in several parts, and a payment that failed may be made again.
+        let reference = vec![
+            notice_code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default(),
+            paid_at.map(|at| at.to_text()).unwrap_or_default(),
+            status.unwrap_or_default(),
+            amount.map(|amount| amount.amount().to_string()).unwrap_or_default(),
+        ];
         let incoming = self.message(IncomingKind::TaxPaid, fields, reference, files)?;
         let tax_payment = TaxPayment { notice_code: notice_code?, paid_at, amount: amount?, is_paid, content };
         Some(Incoming { tax_payment: Some(tax_payment), person, ..incoming })
@@ -103,7 +121,18 @@ impl Inbound {
         let registration =
             registration.map(|content| IncomingFile { name: None, source: aside.source(&content), known_type: None });
         let mut files: Vec<_> = registration.into_iter().collect();
-        for paper in fields.each(wire::PAPERS) {
+        let papers = fields.each(wire::PAPERS);
+        if papers.len() > MOST_PAPERS {
+            let refusal = Refusal::new(
+                "too_many",
+                format!("Nhiều hơn {MOST_PAPERS} giấy tờ."),
+                format!("More than {MOST_PAPERS} papers."),
+            );
+            fields.read::<()>(wire::PAPERS, Err(refusal));
+            return None;
+        }
+        let mut left = Vec::new();
+        for paper in papers {
             let name = paper.personal(wire::PAPER_NAME);
             let content = paper.needed_text(wire::PAPER_CONTENT);
             files.extend(content.map(|content| IncomingFile {
@@ -111,7 +140,11 @@ impl Inbound {
                 source: aside.source(&content),
                 known_type: None,
             }));
+            left.push(Value::Object(paper.rest()));
             fields.include(paper);
+        }
+        if left.iter().any(|left| left.as_object().is_some_and(|left| !left.is_empty())) {
+            fields.pass_on(wire::PAPERS, left.into());
         }
         self.message(IncomingKind::PromotionNotified, fields, Vec::new(), files)
     }
@@ -199,16 +232,31 @@ impl PortalInbound for Inbound {
             return Err(NotRead::Invalid(InvalidFields::one(place, required())));
         };
         let fields = Fields::new(data, place);
-        let service = member(message, wire::SERVICE).and_then(text).unwrap_or_default();
-        let is_updating =
-            member(message, wire::IS_UPDATING).and_then(text).is_some_and(|said| said.eq_ignore_ascii_case("true"));
+        let envelope = Fields::new(message, String::new());
+        let service = envelope.text(wire::SERVICE).unwrap_or_default();
+        let is_updating = envelope.text(wire::IS_UPDATING);
+        let is_updating = is_updating.and_then(|said| envelope.read(wire::IS_UPDATING, yes_or_no(&said)));
+        let is_updating = is_updating.unwrap_or_default();
         let read = match endpoint {
             TAX_NOTICES => self.tax_notice(&fields, aside),
             PROMOTIONS => self.promotion(&fields, aside),
             _ if service == wire::TAX_PAID => self.tax_paid(&fields),
-            _ => self.dossier(&fields, is_updating),
+            _ => {
+                let known = &self.settings.dossier_services;
+                if !known.is_empty() && !known.contains(&service) {
+                    envelope.read::<()>(wire::SERVICE, Err(unknown_service()));
+                }
+                self.dossier(&fields, &service, is_updating)
+            }
         };
-        let wrong = fields.into_wrong();
+        let mut wrong = fields.into_wrong();
+        let mut rest = envelope.rest();
+        wrong.append(envelope.into_wrong());
+        rest.retain(|name, _| ![wire::DATA[0], wire::SHARED_KEY[0]].iter().any(|own| name.eq_ignore_ascii_case(own)));
+        if !service.is_empty() {
+            rest.insert(wire::SERVICE[0].to_owned(), service.into());
+        }
+        let read = read.map(|read| Incoming { is_update: is_updating, envelope: Personal::new(rest), ..read });
         read.filter(|_| wrong.is_empty()).ok_or(NotRead::Invalid(wrong))
     }
 
@@ -222,6 +270,23 @@ impl PortalInbound for Inbound {
         let answer = wire::Answer { error_code, message: format!("{code}| {words}") };
         serde_json::to_vec(&answer).unwrap_or_default()
     }
+}
+
+/// As the wire writes it: `true`, `"True"`, `"1"`.
+fn yes_or_no(text: &str) -> Result<bool, Refusal> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Refusal::new("value", "Cần True hoặc False.", "True or False is needed.")),
+    }
+}
+
+fn unknown_service() -> Refusal {
+    Refusal::new(
+        "unknown_value",
+        "Không có trong inbound.dossier_services của hồ sơ kết nối.",
+        "It is not in inbound.dossier_services of the profile.",
+    )
 }
 
 fn required() -> Refusal {

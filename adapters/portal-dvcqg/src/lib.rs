@@ -4,11 +4,13 @@ mod catalogue; // names and fields of procedures, asked once in a while
 mod client; // one call: address, session, reply
 mod codes; // code tables of the profile
 mod config; // the profile
+mod dictionaries; // short lists of the catalogue
 mod error; // what can go wrong, as decisions
 mod fields; // members of a message that came
 mod inbound; // what the portal sends by itself
 mod mapping; // dossier and step -> wire, total
 mod portal; // the port
+mod procedures; // the catalogue of procedures as a whole
 mod reason; // a refusal's words without personal data
 mod reply; // reading and classifying replies
 mod session; // one login at a time
@@ -45,7 +47,8 @@ fn build(settings: &Value, tools: &Tools) -> Result<Ports, InvalidFields> {
     let portal = Arc::new(portal);
     Ok(Ports {
         dossier_portal: Some(Arc::clone(&portal) as _),
-        procedure_catalogue: Some(portal),
+        procedure_catalogue: Some(Arc::clone(&portal) as _),
+        catalogue_source: Some(portal),
         portal_inbound: Some(Arc::new(inbound)),
     })
 }

@@ -17,8 +17,8 @@ use crate::codes::{Codes, PaperReuse, SupplementStatus};
 use crate::config::WireSettings;
 use crate::reason::PersonalTexts;
 use crate::wire::{
-    DatabaseItem, DossierItem, FeeItem, IdentityItem, OtherPaperItem, PaperItem, ReportItem, ResultItem, StepItem,
-    SupplementItem,
+    DatabaseItem, DossierItem, FeeItem, IdentityItem, OtherPaperItem, PaperItem, ReportItem, ReportedPaper, ResultItem,
+    StepItem, SupplementItem,
 };
 
 /// What the profile decides about writing.
@@ -93,7 +93,7 @@ impl Mapping<'_> {
             note: optional(report.note.as_ref()),
             at: self.wire.time_format.write(report.at),
             state: self.codes.reported_state.code(&report.state),
-            papers: Vec::new(),
+            papers: report.results.iter().map(reported).collect(),
         }
     }
 
@@ -207,6 +207,17 @@ fn result(paper: &ResultPaper) -> ResultItem {
     }
 }
 
+/// A result, as it is told of a dossier that was born on the portal.
+fn reported(paper: &ResultPaper) -> ReportedPaper {
+    ReportedPaper {
+        id: paper.id.as_str().to_owned(),
+        name: paper.name.as_str().to_owned(),
+        is_deleted: true_false(false),
+        component_code: optional(paper.component_code.as_ref()),
+        link: link(paper.link.as_ref()),
+    }
+}
+
 fn optional<const MIN: usize, const MAX: usize>(text: Option<&Text<MIN, MAX>>) -> String {
     text.map(|text| text.as_str().to_owned()).unwrap_or_default()
 }
@@ -245,7 +256,7 @@ const fn state(state: DossierState) -> &'static str {
 }
 
 /// Kênh thực hiện.
-const fn channel(channel: Channel) -> &'static str {
+pub(crate) const fn channel(channel: Channel) -> &'static str {
     match channel {
         Channel::Direct => "1",
         Channel::Online => "2",

@@ -23,7 +23,7 @@ use crate::reply::{member, text};
 use crate::wire;
 
 pub(crate) struct NationalPortal {
-    client: Arc<Client>,
+    pub(crate) client: Arc<Client>,
     catalogue: Catalogue,
 }
 
@@ -120,7 +120,10 @@ impl DossierPortal for NationalPortal {
 
     async fn report(&self, report: &StatusReport) -> Result<(), PortError> {
         let sent = wire::Report { kind: wire::REPORT_KIND, data: self.mapping().report(report) };
-        self.write(wire::SEND_REPORT, &sent, &PersonalTexts::default()).await.map_err(CallFailure::of_write)
+        let mut personal = PersonalTexts::default();
+        // An officer's words, which may name the citizen: a refusal that repeats them must not tell them on.
+        report.note.iter().for_each(|note| personal.add(note.as_str()));
+        self.write(wire::SEND_REPORT, &sent, &personal).await.map_err(CallFailure::of_write)
     }
 
     async fn look_up(&self, dossier: &DossierCode) -> Result<Presence, PortError> {

@@ -143,7 +143,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn is_absent(value: &Value) -> bool {
+pub(crate) fn is_absent(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.trim().is_empty(),
@@ -154,7 +154,7 @@ fn is_absent(value: &Value) -> bool {
 }
 
 /// Phrases are compared in NFC and lower case, with any white space as one space: keyboards and products differ.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let lower: String = text.nfc().flat_map(char::to_lowercase).collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }

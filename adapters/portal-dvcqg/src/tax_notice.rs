@@ -21,9 +21,13 @@ pub(crate) struct TaxNotice {
 pub(crate) fn read(base64: &str, limits: XmlLimits) -> Result<TaxNotice, Refusal> {
     let document = xml::of_base64(base64, limits)?;
     let [root, outer, list] = wire::NOTICE_PATH;
-    let rows = Some(&document).filter(|document| document.name.eq_ignore_ascii_case(root));
-    let rows = rows.and_then(|root| root.children(outer).next()).and_then(|outer| outer.children(list).next());
-    let rows = rows.ok_or_else(|| at(list, Refusal::new("required", "Thiếu.", "Missing.")))?;
+    let root = Some(&document).filter(|document| document.name.eq_ignore_ascii_case(root));
+    let mut lists = root.into_iter().flat_map(|root| root.children(outer)).flat_map(|outer| outer.children(list));
+    let rows = lists.next().ok_or_else(|| at(list, Refusal::new("required", "Thiếu.", "Missing.")))?;
+    if lists.next().is_some() {
+        // Each would be a notice of its own.
+        return Err(at(list, Refusal::new("several_lists", "Nhiều hơn một danh sách.", "More than one list.")));
+    }
     // The rows may be the list itself, or children of it.
     let row = if rows.text_of(wire::NOTICE_DOSSIER).is_some() { Some(rows) } else { rows.children.first() };
     let row = row.ok_or_else(|| at(wire::NOTICE_DOSSIER, Refusal::new("required", "Thiếu.", "Missing.")))?;

@@ -12,6 +12,7 @@ pub(crate) const SEND_DOSSIER: &str = "DongBoHoSoMC";
 pub(crate) const SEND_STEP: &str = "CapNhatTienDoHoSoMC";
 pub(crate) const SEND_REPORT: &str = "DongBoTrangThaiHoSo";
 pub(crate) const READ_PROCEDURE: &str = "LayThuTuc";
+pub(crate) const LIST_PROCEDURES: &str = "LayDanhSachTTHC";
 pub(crate) const FIND_ACCOUNT: &str = "TraCuuTechID";
 
 /// Members of replies. Their case differs between products: names are compared without regard to ASCII case.
@@ -26,6 +27,78 @@ pub(crate) mod reply {
     pub(crate) const FIELD_CODE: &[&str] = &["MALINHVUC"];
     pub(crate) const FIELD_NAME: &[&str] = &["TENLINHVUC"];
     pub(crate) const ACCOUNT_ID: &[&str] = &["TECHNICALID"];
+}
+
+/// Members of the list of procedures, of a procedure's detail, and of dictionaries.
+pub(crate) mod catalogue {
+    pub(crate) const CODE: &[&str] = &["MATTHC"];
+    pub(crate) const NAME: &[&str] = &["TENTTHC"];
+    pub(crate) const STANDING: &[&str] = &["TRANGTHAI"];
+    pub(crate) const PUBLIC: &str = "1";
+    pub(crate) const DECISION: &[&str] = &["QUYETDINH"];
+    pub(crate) const DECISION_ID: &[&str] = &["IDQUYETDINHCONGBO"];
+    pub(crate) const ISSUER: &[&str] = &["MACOQUANCONGBO"];
+    pub(crate) const KIND: &[&str] = &["LOAITTHC"];
+    pub(crate) const DESCRIPTION: &[&str] = &["MOTA"];
+    pub(crate) const REQUIREMENTS: &[&str] = &["YEUCAU"];
+    pub(crate) const KEYWORDS: &[&str] = &["TUKHOA"];
+    pub(crate) const RECEPTION_ADDRESS: &[&str] = &["DIACHITIEPNHAN"];
+    pub(crate) const SUBJECTS_TEXT: &[&str] = &["MOTADOITUONGTHUCHIEN"];
+    pub(crate) const IMPLEMENTING_TEXT: &[&str] = &["MOTACOQUANTHUCHIEN"];
+    pub(crate) const COMPETENT_TEXT: &[&str] = &["MOTACOQUANTHAMQUYEN"];
+
+    pub(crate) const SEQUENCES: &[&str] = &["TRINHTUTHUCHIEN"];
+    pub(crate) const CASE: &[&str] = &["TRUONGHOP"];
+    pub(crate) const STEPS: &[&str] = &["TRINHTU"];
+    pub(crate) const STEP: &[&str] = &["TENTRINHTU"];
+    pub(crate) const LEVELS: &[&str] = &["CAPTHUCHIEN"];
+    pub(crate) const LEVEL: &[&str] = &["CAPTHUCHIEN"];
+    pub(crate) const METHODS: &[&str] = &["CACHTHUCTHUCHIEN"];
+    pub(crate) const CHANNEL: &[&str] = &["KENH"];
+    pub(crate) const TIMES: &[&str] = &["THOIGIAN"];
+    pub(crate) const TIME: &[&str] = &["THOIGIANGIAIQUYET"];
+    pub(crate) const TIME_UNIT: &[&str] = &["DONVITINH"];
+    pub(crate) const NOTE: &[&str] = &["MOTA"];
+    pub(crate) const FEES: &[&str] = &["PHILEPHI"];
+    pub(crate) const FEE_CODE: &[&str] = &["MAPHILEPHI"];
+    pub(crate) const AMOUNT: &[&str] = &["SOTIEN"];
+    pub(crate) const CURRENCY: &[&str] = &["DONVI"];
+    pub(crate) const SUBJECTS: &[&str] = &["DOITUONGTHUCHIEN"];
+    pub(crate) const SUBJECT_CODE: &[&str] = &["MADOITUONG"];
+    pub(crate) const SUBJECT_NAME: &[&str] = &["TENDOITUONG"];
+    pub(crate) const COMPONENTS: &[&str] = &["THANHPHANHOSO"];
+    pub(crate) const PAPERS: &[&str] = &["GIAYTO"];
+    pub(crate) const PAPER_CODE: &[&str] = &["MAGIAYTO"];
+    pub(crate) const PAPER_NAME: &[&str] = &["TENGIAYTO"];
+    pub(crate) const ORIGINALS: &[&str] = &["SOBANCHINH"];
+    pub(crate) const COPIES: &[&str] = &["SOBANSAO"];
+    pub(crate) const FORM_NAME: &[&str] = &["TENMAUDON"];
+    pub(crate) const REPLACED_BY: &[&str] = &["MA_KQ_THAYTHE"];
+    pub(crate) const RESULTS: &[&str] = &["KETQUATHUCHIEN"];
+    pub(crate) const RESULT_CODE: &[&str] = &["MAKETQUA"];
+    pub(crate) const RESULT_NAME: &[&str] = &["TENKETQUA"];
+    pub(crate) const FILE_NAME: &[&str] = &["TENTEP"];
+    pub(crate) const URL: &[&str] = &["URL"];
+    pub(crate) const LEGAL_BASES: &[&str] = &["CANCUPHAPLY"];
+    pub(crate) const DOCUMENT_NUMBER: &[&str] = &["SOVANBAN"];
+    pub(crate) const DOCUMENT_NAME: &[&str] = &["TENVANBAN"];
+    pub(crate) const ISSUED: &[&str] = &["NGAYBANHANH"];
+    pub(crate) const EFFECTIVE: &[&str] = &["NGAYHIEULUC"];
+    pub(crate) const ISSUED_BY: &[&str] = &["COQUANBANHANH"];
+    pub(crate) const DOCUMENT_URL: &[&str] = &["DIACHITRUYCAP"];
+    pub(crate) const RELATED: &[&str] = &["TTHCLIENQUAN"];
+    pub(crate) const LINKED: &[&str] = &["TTHCLIENTHONG"];
+    pub(crate) const IMPLEMENTING: &[&str] = &["COQUANTHUCHIEN"];
+    pub(crate) const COMPETENT: &[&str] = &["COQUANCOTHAMQUYEN"];
+    pub(crate) const DELEGATED: &[&str] = &["COQUANDUOCUYQUYEN"];
+    pub(crate) const COORDINATING: &[&str] = &["COQUANPHOIHOP"];
+    pub(crate) const AGENCY_CODE: &[&str] = &["MADONVI"];
+    pub(crate) const AGENCY_NAME: &[&str] = &["TENDONVI"];
+
+    /// Of lines of dictionaries. Of fields.
+    pub(crate) const SECTOR: &[&str] = &["MANGANH"];
+    /// Of agencies.
+    pub(crate) const AGENCY_LEVEL: &[&str] = &["CAPDONVI"];
 }
 
 /// Members of what the portal sends by itself, and the texts in them.
@@ -134,7 +207,22 @@ pub(crate) struct ReportItem {
     #[serde(rename = "TrangThai")]
     pub(crate) state: String,
     #[serde(rename = "TaiLieuXuLy")]
-    pub(crate) papers: Vec<PaperItem>,
+    pub(crate) papers: Vec<ReportedPaper>,
+}
+
+/// Of a report. It has fewer members than a paper of a dossier.
+#[derive(Serialize)]
+pub(crate) struct ReportedPaper {
+    #[serde(rename = "TepDinhKemId")]
+    pub(crate) id: String,
+    #[serde(rename = "TenTepDinhKem")]
+    pub(crate) name: String,
+    #[serde(rename = "IsDeleted")]
+    pub(crate) is_deleted: &'static str,
+    #[serde(rename = "MaThanhPhanHoSo")]
+    pub(crate) component_code: String,
+    #[serde(rename = "DuongDanTaiTepTin")]
+    pub(crate) link: String,
 }
 
 #[derive(Serialize)]

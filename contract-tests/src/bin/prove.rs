@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
 use lienthong_contract_tests::scenarios::{
-    ambiguity, cold, copy, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
+    ambiguity, catalogue, cold, copy, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
 };
 
 #[tokio::main]
@@ -16,6 +16,7 @@ async fn main() -> Result<()> {
         Some("replicas") => prove_replicas().await,
         Some("database") => prove_database().await,
         Some("copy") => prove_copy().await,
+        Some("catalogue") => prove_catalogue().await,
         Some("cold") => prove_cold().await,
         Some("overload") => prove_overload().await,
         Some("slow") => prove_slow().await,
@@ -38,6 +39,30 @@ async fn prove_kills() -> Result<()> {
     ensure!(report.verdict.is_exact(), "not exact");
     ensure!(report.slowest_start.as_secs_f64() <= 3.0, "not ready within 3 s");
     Ok(())
+}
+
+async fn prove_catalogue() -> Result<()> {
+    let report = catalogue::run(6_413, 1).await?;
+    println!(
+        "{} procedures, {} of them published; {} MiB at most",
+        report.procedures, report.published, report.memory_mib
+    );
+    for (name, copying) in [("first", &report.first), ("again", &report.second), ("1 % changed", &report.third)] {
+        println!(
+            "{name:12} {:.1} s: {} list call, {} details, {} at a time at most; {} versions, {} audit records",
+            copying.took.as_secs_f64(),
+            copying.lists,
+            copying.details,
+            copying.most_at_a_time,
+            copying.versions,
+            copying.records
+        );
+    }
+    println!(
+        "killed when {} remained: {} asked for after that; {} names wrong",
+        report.remained, report.asked_after, report.wrong
+    );
+    report.check()
 }
 
 async fn prove_replicas() -> Result<()> {

@@ -1,6 +1,7 @@
 //! Scenarios over the real wire, each a function of its volume.
 
 pub mod ambiguity;
+pub mod catalogue;
 pub mod cold;
 pub mod copy;
 pub mod database;

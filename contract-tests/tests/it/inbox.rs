@@ -106,6 +106,60 @@ async fn a_dossier_born_on_the_portal_goes_to_the_local_system_and_its_end_back(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_portal_follows_its_dossier_through_a_supplement_to_the_result_whatever_happens_to_us() {
+    let mut world = World::outside(INBOX).await;
+    world.sandbox.set_province(Some(province(&world)));
+    let local = "000.00.00.H15-261121-0001";
+    let put = async |world: &World, state: &str, results: Value| {
+        let mut body = dossier(state);
+        body["results"] = results;
+        world.put(local, &body).await.is(202).json()
+    };
+    let reported = |world: &World| world.sandbox.portal_born(BORN).unwrap();
+    send(&world, born(BORN)).await;
+    acknowledge(&world, &first(&world).await, local).await.is(200);
+    put(&world, "received", json!([])).await;
+    put(&world, "processing", json!([])).await;
+    put(&world, "supplement_requested", json!([])).await;
+    world.settle().await;
+    assert_eq!(
+        (reported(&world).status.as_deref(), reported(&world).history.len()),
+        (Some("5"), 3),
+        "received, processing, supplement"
+    );
+
+    // The citizen answers; the gateway dies before and after the local system takes it.
+    world.kill().await;
+    world.start_outside().await;
+    assert_eq!(answers(&send(&world, supplement(BORN, "20261122083000")).await), [AnswerKind::Accepted]);
+    world.kill().await;
+    world.start_outside().await;
+    acknowledge(&world, &first(&world).await, local).await.is(200);
+    world.kill().await;
+    world.start_outside().await;
+    put(&world, "processing", json!([])).await;
+    let result = json!([{ "name": "Giấy phép xây dựng", "id": "KQ-1", "resultCode": "KQ.G17.000001", "link": "https://kq.h15.example/1" }]);
+    let operation = put(&world, "finished", result.clone()).await;
+    put(&world, "result_returned", result).await;
+    world.settle().await;
+    let held = reported(&world);
+    assert_eq!((held.status.as_deref(), held.local_code.as_deref()), (Some("2"), Some(local)));
+    assert_eq!(held.documents[0]["TenTepDinhKem"], "Giấy phép xây dựng");
+    assert_eq!(held.documents[0]["DuongDanTaiTepTin"], "https://kq.h15.example/1");
+    // The dossier itself is there with its result, and both are one operation.
+    let synced = world.sandbox.dossier(local).unwrap();
+    assert_eq!(synced.fields["DanhSachGiayToKetQua"][0]["MaGiayToKetQua"], "KQ.G17.000001");
+    let operation = world.get(operation["operation"].as_str().unwrap()).await.is(200).json();
+    let kinds: Vec<&str> =
+        operation["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["dossier.sync", "dossier.report"]);
+    // A dossier that was not born there is reported nowhere.
+    world.put("000.00.00.H15-261121-0002", &dossier("received")).await.is(202);
+    world.settle().await;
+    assert_eq!(world.sandbox.counters().operations["report_status"].refused.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_portal_sends_again_is_taken_once_and_answered_as_a_duplicate() {
     let world = world().await;
     // The answer is lost on the way, the portal sends again; then it sends twice at a time.

@@ -9,6 +9,7 @@ mod audit_records;
 mod backup;
 mod bad_input;
 mod catalogue;
+mod catalogue_copy;
 mod conversation;
 mod documents;
 mod edge;

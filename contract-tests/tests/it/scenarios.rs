@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lienthong_contract_tests::scenarios::{
-    ambiguity, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
+    ambiguity, catalogue, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,4 +103,10 @@ async fn whatever_a_power_cut_leaves_every_acknowledged_dossier_is_in_it_and_the
     let report = power_cut::run(&volume).await.unwrap();
     report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
     assert!(report.acknowledged == 320 && report.cuts == 80 && report.starts >= 2, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_catalogue_is_copied_with_few_calls_and_what_is_there_is_not_asked_for_again_after_a_kill() {
+    let report = catalogue::run(400, 7).await.unwrap();
+    report.check().unwrap();
 }

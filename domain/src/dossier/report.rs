@@ -2,7 +2,7 @@
 
 use deserr::Deserr;
 
-use super::{DossierCode, DossierState};
+use super::{DossierCode, DossierState, ResultPaper};
 use crate::inbox::NationalCode;
 use crate::invalid::InvalidFields;
 use crate::text::Text;
@@ -24,5 +24,9 @@ pub struct StatusReport {
     #[deserr(default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Text<1, 2000>>,
+    /// What has come of it.
+    #[deserr(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ResultPaper>,
     pub at: Timestamp,
 }

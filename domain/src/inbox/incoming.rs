@@ -60,6 +60,11 @@ pub struct Incoming {
     /// Các trường khác, đúng như Cổng gửi. / Whatever else there is, as the portal wrote it.
     #[schema(value_type = Object)]
     pub details: Personal<Map<String, Value>>,
+    /// Cổng báo đây là bản sửa của thông điệp trước. / The portal says that it takes the place of an earlier one.
+    pub is_update: bool,
+    /// What stands around the content, as the portal wrote it. It may differ each time that the same message is sent.
+    #[serde(skip)]
+    pub envelope: Personal<Map<String, Value>>,
     /// What the message is recognised by, beside its kind and its dossier.
     #[serde(skip)]
     pub reference: Vec<String>,
@@ -83,6 +88,8 @@ impl Incoming {
             tax_payment: None,
             tax_decisions: Vec::new(),
             details: Personal::new(details),
+            is_update: false,
+            envelope: Personal::new(Map::new()),
             reference: Vec::new(),
             person: None,
             files: Vec::new(),

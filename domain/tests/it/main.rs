@@ -5,5 +5,6 @@ mod dossiers;
 mod indicators;
 mod instants;
 mod registers;
+mod search;
 mod values;
 mod working_calendar;

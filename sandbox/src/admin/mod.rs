@@ -4,7 +4,7 @@
 mod outgoing;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,11 +15,15 @@ use crate::counters::Counters;
 use crate::dossiers::HeldDossier;
 use crate::faults::FaultPlan;
 use crate::ledger::LedgerEntry;
+use crate::locks::{read, write};
 use crate::portal::born::PortalBorn;
+use crate::portal::catalogue::{Catalogue, CatalogueProcedure};
 use crate::server::World;
 
 const PAGE: usize = 1_000;
 const LARGEST_PAGE: usize = 100_000;
+/// A whole catalogue.
+const CATALOGUE_BYTES: usize = 256 * 1024 * 1024;
 
 const INDEX: &str = "\
 Cổng Dịch vụ công quốc gia, mô phỏng / National Public Service Portal, simulated
@@ -30,6 +34,8 @@ GET  /_sandbox/dossiers?after=&limit=1000   dossiers after a code
 GET  /_sandbox/dossiers/{code}              one dossier: fields as received, steps
 GET  /_sandbox/faults                       the fault plan
 PUT  /_sandbox/faults                       replace the fault plan
+GET  /_sandbox/catalogue                    the procedures of the catalogue
+PUT  /_sandbox/catalogue                    replace them
 GET  /_sandbox/portal-born?after=&limit=1000  dossiers made on the portal, after a code
 GET  /_sandbox/portal-born/{code}           one of them: what was given, what was reported
 PUT  /_sandbox/province                     where the portal's messages go; null for nowhere
@@ -51,6 +57,7 @@ pub(crate) fn routes() -> Router<World> {
         .route("/_sandbox/faults", get(faults).put(put_faults))
         .route("/_sandbox/portal-born", get(portal_born_page))
         .route("/_sandbox/portal-born/{code}", get(portal_born))
+        .route("/_sandbox/catalogue", get(catalogue).put(put_catalogue).layer(DefaultBodyLimit::max(CATALOGUE_BYTES)))
         .route("/_sandbox/reset", post(reset))
         .merge(outgoing::routes())
 }
@@ -137,6 +144,23 @@ async fn put_faults(State(world): State<World>, plan: Result<Json<FaultPlan>, Js
     }
     world.portal.set_plan(plan);
     StatusCode::NO_CONTENT.into_response()
+}
+
+async fn catalogue(State(world): State<World>) -> Json<Vec<CatalogueProcedure>> {
+    Json(read(&world.portal.catalogue).all())
+}
+
+async fn put_catalogue(
+    State(world): State<World>,
+    procedures: Result<Json<Vec<CatalogueProcedure>>, JsonRejection>,
+) -> Response {
+    match procedures {
+        Ok(Json(procedures)) => {
+            *write(&world.portal.catalogue) = Catalogue::new(procedures);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(rejection) => refused(&rejection.body_text()),
+    }
 }
 
 async fn reset(State(world): State<World>) -> StatusCode {

@@ -1,19 +1,60 @@
 //! The procedures the portal knows. Codes and names are public; field codes such as `G15-HT01` are invented in the true form.
-//! It must never grow by itself: what a test needs beyond this list is a setting.
+//! It must never change by itself: what a test needs beyond this list is a setting, and it says when it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::settings::ExtraProcedure;
 
-#[derive(Debug, Clone)]
-pub(crate) struct Procedure {
-    pub(crate) code: String,
-    pub(crate) name: String,
-    pub(crate) field_code: String,
-    pub(crate) field_name: String,
-    pub(crate) is_public: bool,
+/// A procedure of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueProcedure {
+    pub code: String,
+    pub name: String,
+    pub field_code: String,
+    pub field_name: String,
+    /// `TRANGTHAI` 1 or 0.
+    #[serde(default = "yes")]
+    pub is_public: bool,
+    /// Whether the list names it; `LayThuTuc` answers in any case.
+    #[serde(default = "yes")]
+    pub is_listed: bool,
+    /// Whether `LayThuTuc` has anything to say of it.
+    #[serde(default = "yes")]
+    pub has_detail: bool,
+    /// Members of the detail, in the portal's words, that take the place of those made up here.
+    #[serde(default)]
+    pub detail: Map<String, Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl CatalogueProcedure {
+    /// A public one, listed, with a detail that is made up.
+    pub fn new(code: &str, name: &str, field_code: &str, field_name: &str) -> Self {
+        Self {
+            code: code.into(),
+            name: name.into(),
+            field_code: field_code.into(),
+            field_name: field_name.into(),
+            is_public: true,
+            is_listed: true,
+            has_detail: true,
+            detail: Map::new(),
+        }
+    }
+
+    /// With this member of the detail.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: Value) -> Self {
+        self.detail.insert(member.into(), value);
+        self
+    }
 }
 
 const IN_FORCE: [(&str, &str, &str, &str); 6] = [
@@ -48,41 +89,52 @@ const WITHDRAWN: (&str, &str, &str, &str) = (
     "Hộ tịch",
 );
 
+/// In the order of the list, which is not that of the codes.
 #[derive(Debug)]
-pub(crate) struct Catalogue(BTreeMap<String, Procedure>);
+pub(crate) struct Catalogue {
+    procedures: Vec<CatalogueProcedure>,
+    by_code: HashMap<String, usize>,
+}
 
 impl Catalogue {
-    pub(crate) fn new(extra: &[ExtraProcedure]) -> Self {
-        let built_in = IN_FORCE.iter().map(|row| (row, true)).chain([(&WITHDRAWN, false)]);
-        let built_in = built_in.map(|((code, name, field_code, field_name), is_public)| Procedure {
-            code: (*code).into(),
-            name: (*name).into(),
-            field_code: (*field_code).into(),
-            field_name: (*field_name).into(),
-            is_public,
-        });
-        let added = extra.iter().cloned().map(|extra| Procedure {
-            code: extra.code,
-            name: extra.name,
-            field_code: extra.field_code,
-            field_name: extra.field_name,
-            is_public: true,
-        });
-        Self(built_in.chain(added).map(|procedure| (procedure.code.clone(), procedure)).collect())
+    pub(crate) fn built_in(extra: &[ExtraProcedure]) -> Self {
+        let made = |(code, name, field_code, field_name): &(&str, &str, &str, &str)| {
+            CatalogueProcedure::new(code, name, field_code, field_name)
+        };
+        let withdrawn = CatalogueProcedure { is_public: false, ..made(&WITHDRAWN) };
+        let added = extra
+            .iter()
+            .map(|extra| CatalogueProcedure::new(&extra.code, &extra.name, &extra.field_code, &extra.field_name));
+        Self::new(IN_FORCE.iter().map(made).chain([withdrawn]).chain(added).collect())
+    }
+
+    /// Of several with one code the first counts; the list names all of them.
+    pub(crate) fn new(procedures: Vec<CatalogueProcedure>) -> Self {
+        let mut by_code = HashMap::new();
+        for (n, procedure) in procedures.iter().enumerate() {
+            by_code.entry(procedure.code.clone()).or_insert(n);
+        }
+        Self { procedures, by_code }
+    }
+
+    pub(crate) fn all(&self) -> Vec<CatalogueProcedure> {
+        self.procedures.clone()
     }
 
     /// By the code itself or, as `1.000656.000.00.00.H56` and `2.002621.H56` are in use, by its national part.
-    pub(crate) fn find(&self, code: &str) -> Option<&Procedure> {
-        self.0.get(code).or_else(|| self.0.get(national_part(code)?))
+    pub(crate) fn find(&self, code: &str) -> Option<&CatalogueProcedure> {
+        let exactly = |code: &str| self.by_code.get(code).and_then(|n| self.procedures.get(*n));
+        exactly(code).or_else(|| exactly(national_part(code)?))
     }
 
     pub(crate) fn list(&self) -> Value {
-        self.0.values().map(|known| json!({ "MATTHC": known.code, "TENTTHC": known.name })).collect()
+        let listed = self.procedures.iter().filter(|known| known.is_listed);
+        listed.map(|known| json!({ "MATTHC": known.code, "TENTTHC": known.name })).collect()
     }
 
     pub(crate) fn fields(&self) -> Value {
         let fields: BTreeMap<&str, &str> =
-            self.0.values().map(|known| (known.field_code.as_str(), known.field_name.as_str())).collect();
+            self.procedures.iter().map(|known| (known.field_code.as_str(), known.field_name.as_str())).collect();
         let row = |(code, name): (&str, &str)| json!({ "MALINHVUC": code, "TENLINHVUC": name, "MANGANH": code.split('-').next().unwrap_or_default() });
         fields.into_iter().map(row).collect()
     }

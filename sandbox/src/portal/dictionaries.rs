@@ -15,6 +15,16 @@ const DICTIONARIES: &[(&str, Rows)] = &[
     ("LayDanhMucQuocGia", &[("VN", "Việt Nam"), ("LA", "Lào"), ("KH", "Campuchia")]),
     ("LayDanhMucDanToc", &[("01", "Kinh"), ("02", "Tày"), ("03", "Thái")]),
     ("LayDanhMucTonGiao", &[("00", "Không"), ("01", "Phật giáo"), ("02", "Công giáo")]),
+    ("LayDanhMucTinhThanh", &[("01", "Thành phố Hà Nội"), ("27", "Tỉnh thử nghiệm")]),
+    ("LayDanhMucQuanHuyen", &[]),
+    ("LayDanhMucPhuongXa", &[("00097", "Phường Hồng Hà"), ("00004", "Phường Ba Đình")]),
+    (
+        "LayDanhMucCanCuPhapLy",
+        &[("118/2025/NĐ-CP", "Thực hiện thủ tục hành chính theo cơ chế một cửa, một cửa liên thông")],
+    ),
+    ("LayDanhMucLePhi", &[]),
+    ("LayDanhMucNhomThuTuc", &[]),
+    ("LayDanhMucThuTucThuocLoai", &[]),
     ("LayDanhMucTinhTrangHonNhan", &[("1", "Chưa kết hôn"), ("2", "Đang có vợ/chồng"), ("3", "Đã ly hôn")]),
 ];
 

@@ -3,7 +3,7 @@
 
 pub(crate) mod agency;
 pub(crate) mod born;
-mod catalogue;
+pub(crate) mod catalogue;
 pub(crate) mod check;
 mod dictionaries;
 mod procedure;
@@ -39,7 +39,7 @@ pub(crate) struct Portal {
     pub(crate) born: Born,
     pub(crate) tally: Tally,
     level_one: String,
-    catalogue: Catalogue,
+    pub(crate) catalogue: RwLock<Catalogue>,
     sessions: Sessions,
     plan: RwLock<Arc<CompiledPlan>>,
     call_counts: CallCounts,
@@ -59,7 +59,7 @@ impl Portal {
             born: Born::default(),
             tally: Tally::default(),
             level_one: agency::level_one(&settings.agency).unwrap_or_default().to_owned(),
-            catalogue: Catalogue::new(&settings.extra_procedures),
+            catalogue: RwLock::new(Catalogue::built_in(&settings.extra_procedures)),
             sessions: Sessions::new(Duration::from_millis(settings.session_lifetime_ms), settings.single_session),
             plan: RwLock::new(Arc::new(CompiledPlan::new(plan))),
             call_counts: CallCounts::new(),
@@ -128,6 +128,7 @@ impl Portal {
 
     fn serve(&self, service: &'static Service, body: &Map<String, Value>) -> Answer {
         let operation = service.operation(body);
+        self.tally.served(service.name);
         let form = self.settings.success_code.into();
         self.tally.called(operation);
         let session = text_of(body, "session").unwrap_or_default();

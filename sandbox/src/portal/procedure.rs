@@ -3,22 +3,23 @@
 
 use serde_json::{Value, json};
 
-use super::catalogue::Procedure;
+use super::catalogue::CatalogueProcedure;
 
-pub(crate) fn detail(known: &Procedure) -> Value {
+pub(crate) fn detail(known: &CatalogueProcedure) -> Value {
     let mut detail = scalars(known);
     let lists = lists(known);
     if let (Value::Object(detail), Value::Object(lists)) = (&mut detail, lists) {
         detail.extend(lists);
+        detail.extend(known.detail.clone());
     }
     detail
 }
 
-fn issuer(known: &Procedure) -> &str {
+fn issuer(known: &CatalogueProcedure) -> &str {
     known.field_code.split('-').next().unwrap_or_default()
 }
 
-fn scalars(known: &Procedure) -> Value {
+fn scalars(known: &CatalogueProcedure) -> Value {
     json!({
         "ID": known.code.replace('.', ""),
         "MATTHC": known.code,
@@ -38,7 +39,7 @@ fn scalars(known: &Procedure) -> Value {
     })
 }
 
-fn lists(known: &Procedure) -> Value {
+fn lists(known: &CatalogueProcedure) -> Value {
     let channels = Value::from(["1", "2", "3"].map(channel).to_vec());
     let commune = json!([{ "MADONVI": "", "TENDONVI": "Ủy ban nhân dân cấp xã" }]);
     json!({

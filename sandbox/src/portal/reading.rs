@@ -9,6 +9,7 @@ use super::check::text_of;
 use super::reply::Reply;
 use super::{dictionaries, procedure};
 use crate::digest::hash64;
+use crate::locks::read;
 
 impl Portal {
     pub(crate) fn look_up(&self, body: &Map<String, Value>) -> Reply {
@@ -23,12 +24,12 @@ impl Portal {
 
     pub(crate) fn list(&self, service: &str, body: &Map<String, Value>) -> Reply {
         Reply::with_result(match service {
-            "LayDanhSachTTHC" => self.catalogue.list(),
-            "LayThuTuc" => match self.catalogue.find(text_of(body, "maTTHC").unwrap_or_default()) {
-                Some(found) => json!([procedure::detail(found)]),
-                None => json!([]),
+            "LayDanhSachTTHC" => read(&self.catalogue).list(),
+            "LayThuTuc" => match read(&self.catalogue).find(text_of(body, "maTTHC").unwrap_or_default()) {
+                Some(found) if found.has_detail => json!([procedure::detail(found)]),
+                Some(_) | None => json!([]),
             },
-            "LayDanhMucLinhVuc" => self.catalogue.fields(),
+            "LayDanhMucLinhVuc" => read(&self.catalogue).fields(),
             "LayDanhMucCoQuan" => dictionaries::agencies(&self.level_one),
             _ => dictionaries::named(service),
         })

@@ -75,6 +75,13 @@ const SERVICES: &[Service] = &[
     dictionary("LayDanhMucDanToc"),
     dictionary("LayDanhMucTonGiao"),
     dictionary("LayDanhMucTinhTrangHonNhan"),
+    dictionary("LayDanhMucTinhThanh"),
+    dictionary("LayDanhMucQuanHuyen"),
+    dictionary("LayDanhMucPhuongXa"),
+    dictionary("LayDanhMucCanCuPhapLy"),
+    dictionary("LayDanhMucLePhi"),
+    dictionary("LayDanhMucNhomThuTuc"),
+    dictionary("LayDanhMucThuTucThuocLoai"),
 ];
 
 pub(crate) fn find(name: &str, door: Door) -> Option<&'static Service> {

@@ -10,6 +10,7 @@ use super::reply::{Refusal, Reply};
 use crate::counters::Reason;
 use crate::dossiers::Item;
 use crate::faults::FaultKind;
+use crate::locks::read;
 
 impl Portal {
     pub(crate) fn insert(&self, body: &Map<String, Value>, fault: Option<FaultKind>) -> Result<Reply, Refusal> {
@@ -66,7 +67,7 @@ impl Portal {
                 return Err(Refusal::new(Reason::Agency, message));
             }
             let procedure = text_of(dossier, "MaTTHC").unwrap_or_default();
-            if self.catalogue.find(procedure).is_none() {
+            if read(&self.catalogue).find(procedure).is_none() {
                 let message = format!("Trường MaTTHC: thủ tục {procedure} không có trong danh mục");
                 return Err(Refusal::new(Reason::Procedure, message));
             }

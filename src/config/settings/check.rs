@@ -217,6 +217,18 @@ impl Settings {
         self.check_issuers(&mut must);
         self.check_quotas(cards, &mut must);
         self.check_trace(&mut must);
+        let catalogue = &self.catalogue;
+        for (name, number, most) in [
+            ("every_hours", catalogue.every_hours as usize, 0..=8_760),
+            ("retry_s", catalogue.retry_s as usize, 1..=86_400),
+            ("parallel_calls", catalogue.parallel_calls, 1..=64),
+            ("most_shrink_percent", catalogue.most_shrink_percent.into(), 0..=100),
+            ("page_items", catalogue.page_items, 1..=500),
+        ] {
+            let (least, most) = (most.start(), most.end());
+            let (vi, en) = (format!("Từ {least} đến {most}."), format!("From {least} to {most}."));
+            must((*least..=*most).contains(&number), &format!("/catalogue/{name}"), &vi, &en);
+        }
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_agencies(&mut wrong);

@@ -70,6 +70,7 @@ section! {
         retention: RetentionSettings,
         dossiers: DossierSettings,
         inbox: InboxSettings,
+        catalogue: CatalogueSettings,
         portal: PortalSettings,
         log: LogSettings,
         trace: TraceSettings,
@@ -162,6 +163,9 @@ section! { InboxSettings {
     file_types: Vec<String>, message_bytes: usize, text_bytes: usize, file_bytes: u64, files: usize,
     concurrent_messages: usize, message_timeout_ms: u64, hold_ms: u32, page_items: usize, poll_ms: u64, longest_wait_s: u64,
     waiting_requests: usize,
+} }
+section! { CatalogueSettings {
+    every_hours: u32, retry_s: u32, parallel_calls: usize, most_shrink_percent: u8, page_items: usize,
 } }
 section! { InboxRoute { procedure: ProcedureCode, agency: AgencyCode } }
 section! { PortalSettings { adapter: String } }

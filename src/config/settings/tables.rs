@@ -12,7 +12,10 @@ use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
 use reqwest::Url;
 
-use super::{HttpSettings, InboxSettings, QuotaLine, Settings, TimestampSettings, WitnessSettings, listed_twice};
+use super::{
+    CatalogueSettings, HttpSettings, InboxSettings, QuotaLine, Settings, TimestampSettings, WitnessSettings,
+    listed_twice,
+};
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
@@ -22,6 +25,7 @@ use crate::audit::anchors::token::TokenKey;
 use crate::audit::anchors::witnesses::WitnessTerms;
 use crate::audit::cms::{Certificate, Malformed, Roots, read_certificates};
 use crate::audit::log::{KeyKind, VerifierKey};
+use crate::catalogue::Pace;
 use crate::dossiers::StatusMaps;
 use crate::inbox::{Competence, Limits, MessageLimits, Senders};
 use crate::storage::disk::LeastFree;
@@ -85,6 +89,17 @@ impl InboxSettings {
             poll: Duration::from_millis(self.poll_ms),
             longest_wait: Duration::from_secs(self.longest_wait_s)
                 .min(Duration::from_millis(http.request_timeout_ms / 2)),
+        }
+    }
+}
+
+impl CatalogueSettings {
+    pub fn pace(&self) -> Pace {
+        Pace {
+            every_ms: i64::from(self.every_hours) * 3_600_000,
+            retry_ms: i64::from(self.retry_s) * 1_000,
+            parallel: self.parallel_calls,
+            most_shrink_percent: self.most_shrink_percent,
         }
     }
 }

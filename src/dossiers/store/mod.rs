@@ -48,7 +48,16 @@ pub struct PutDossier {
     pub expected_revision: Option<i64>,
     pub body: SealedBody,
     pub item: NewItem,
+    /// Of a dossier that was born on the portal.
+    pub report: Option<Report>,
     pub record: SealedRecord,
+}
+
+/// What tells the portal where its dossier stands.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub item: NewItem,
+    pub body: SealedBody,
 }
 
 /// Steps to be stored and sent, in order, with the answer that repeats of the request get.

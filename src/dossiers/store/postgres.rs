@@ -56,7 +56,7 @@ impl Batch for Put {
     }
 
     fn bytes(&self, write: &PutDossier) -> usize {
-        write.body.sealed.len()
+        write.body.sealed.len() + write.report.as_ref().map_or(0, |report| report.body.sealed.len())
     }
 
     async fn write(
@@ -69,7 +69,12 @@ impl Batch for Put {
         let accepted: Vec<&PutDossier> = writes.iter().filter(is_put).collect();
         let items = column(accepted.iter().copied(), |write| &write.item);
         enqueue_full_states(transaction, &items, &self.recorder).await?;
+        let reports = column(accepted.iter().filter_map(|write| write.report.as_ref()), |report| &report.item);
+        if !reports.is_empty() {
+            enqueue(transaction, &reports).await?;
+        }
         for write in accepted {
+            write.report.iter().for_each(|report| transaction.keep_body(report.body.clone()));
             transaction.keep_body(write.body.clone());
             transaction.audit(write.record.clone());
         }

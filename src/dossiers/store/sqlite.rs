@@ -59,6 +59,10 @@ impl DossierStore for SqliteDossiers {
                 put_row(transaction, &write)?;
                 transaction.keep_body(&write.body)?;
                 enqueue_full_state(transaction, &write.item, &recorder)?;
+                if let Some(report) = &write.report {
+                    transaction.keep_body(&report.body)?;
+                    enqueue(transaction, &report.item)?;
+                }
                 transaction.audit(write.record.clone());
                 Ok(())
             })

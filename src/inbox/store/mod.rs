@@ -141,6 +141,9 @@ pub trait InboxStore: Send + Sync {
     /// The code that a local system has said of this dossier last.
     async fn local_code(&self, national_code: String) -> Result<Option<String>, StoreError>;
 
+    /// The code on the portal of the dossier that was taken under this code here.
+    async fn national_code(&self, local_code: String) -> Result<Option<String>, StoreError>;
+
     /// `Conflict` if it is not to be decided now: it was, or another of its dossier comes first.
     async fn decide(&self, decision: Decide) -> Result<(), StoreError>;
 }

@@ -83,6 +83,12 @@ impl InboxStore for PostgresInbox {
         Ok(self.database.query(sql, &[&national_code]).await?.first().map(|row| row.get(0)))
     }
 
+    async fn national_code(&self, local_code: String) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT national_code FROM inbox_item WHERE local_code = $1 AND begins AND status = 'acknowledged' \
+                   ORDER BY decided_at DESC LIMIT 1";
+        Ok(self.database.query(sql, &[&local_code]).await?.first().map(|row| row.get(0)))
+    }
+
     async fn decide(&self, decision: Decide) -> Result<(), StoreError> {
         let sql = "SELECT national_code FROM inbox_item WHERE id = $1";
         let found = self.database.query(sql, &[&decision.id]).await?;

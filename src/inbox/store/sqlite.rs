@@ -111,6 +111,15 @@ impl InboxStore for SqliteInbox {
         self.database.readers.look_up(read).await
     }
 
+    async fn national_code(&self, local_code: String) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT national_code FROM inbox_item WHERE local_code = ?1 AND begins = 1 AND status = 'acknowledged' \
+                   ORDER BY decided_at DESC LIMIT 1";
+        let read = move |connection: &rusqlite::Connection| {
+            Ok(connection.prepare_cached(sql)?.query_row([local_code], |row| row.get(0)).optional()?)
+        };
+        self.database.readers.look_up(read).await
+    }
+
     async fn decide(&self, decision: Decide) -> Result<(), StoreError> {
         self.database.writer.write(move |transaction| decide(transaction, &decision)).await
     }

@@ -132,6 +132,14 @@ tables! {
         agency_is_guess: Boolean, procedure_code: Text null, body_id: Uuid, has_content: Boolean, files: Integer, status: Text, is_head: Boolean, received_at: Integer,
         ready_at: Integer, local_code: Text null, decided_at: Integer null, decided_by: Text null, operation_id: Uuid null,
     }
+    catalogue_version (number) {
+        number: Integer, list: Text, code: Text, name: Text null, standing: Text, change: Text, since: Integer, summary: Text,
+        digest: Bytes, content: Text,
+    }
+    catalogue_run (one) {
+        one: Integer, began_at: Integer null, ended_at: Integer null, completed_at: Integer null, next_at: Integer, remaining: Text,
+        report: Text, asked_at: Integer null, may_shrink: Boolean,
+    }
     kept_file (id) { id: Uuid, body_id: Uuid, is_gone: Boolean }
     audit_closed (shard) {
         shard: Text, size: Integer, root: Bytes, closed_at: Integer, dropped_at: Integer null, drop_record: Bytes null,

@@ -88,6 +88,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0010_inbox.sqlite.sql"),
         postgres: include_str!("0010_inbox.postgres.sql"),
     },
+    Migration {
+        number: 11,
+        name: "catalogue",
+        is_additive: true,
+        sqlite: include_str!("0011_catalogue.sqlite.sql"),
+        postgres: include_str!("0011_catalogue.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

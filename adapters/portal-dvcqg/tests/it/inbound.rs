@@ -103,7 +103,14 @@ fn a_payment_of_tax_is_read_with_its_amount() {
     let payment = incoming.tax_payment.unwrap();
     assert_eq!((incoming.kind, payment.amount.amount(), payment.is_paid), (IncomingKind::TaxPaid, 1_500_000, true));
     assert_eq!(incoming.person.unwrap().expose().as_str(), "001099012345");
-    assert_eq!(incoming.reference, ["TB-1"]);
+    let mut failed = message.clone();
+    failed["data"]["ThongTinThanhToan"]["TrangThaiThanhToan"] = json!("0");
+    let failed = read("nhanhsdvcqg", &failed).unwrap();
+    assert_ne!(failed.reference, incoming.reference, "a payment that failed first is no contradiction");
+    assert_eq!(failed.details.expose()["ThongTinThanhToan"], json!({ "TrangThaiThanhToan": "0" }));
+    let mut second = message.clone();
+    second["data"]["ThongTinThanhToan"]["ThoiGianThanhToan"] = json!("20261122090000");
+    assert_ne!(read("nhanhsdvcqg", &second).unwrap().reference, incoming.reference, "nor is a second payment");
     let mut negative = message.clone();
     negative["data"]["ThongTinThanhToan"]["SoTien"] = json!("-5");
     assert_eq!(wrong("nhanhsdvcqg", &negative), ["/data/ThongTinThanhToan/SoTien amount"]);
@@ -172,6 +179,98 @@ fn a_promotion_has_its_files_in_it_and_long_ones_were_set_aside() {
     let sources: Vec<_> = incoming.files.iter().map(|file| file.source.clone()).collect();
     assert_eq!(sources, [Source::SetAside(1), Source::Written("JVBERi0=".into()), Source::SetAside(0)]);
     assert_eq!(Value::Object(incoming.details.expose().clone()), json!({ "TenThuongNhan": "Công ty Ví Dụ" }));
+}
+
+#[test]
+fn nothing_that_the_portal_says_is_dropped_in_silence() {
+    // A list of one as a bridge between XML and JSON writes it; what stands beside a paper's name and content.
+    let promotion = json!({ "service": "NhanTB", "isSync": "True", "maGiaoDich": "7", "SecurityKey": "x", "data": {
+        "MaHoSo": "KM-1", "TaiLieuNop": { "TenTepDinhKem": "a.pdf", "Base64": "JVBERi0=", "GhiChu": "bản 1" } } });
+    let incoming = read("addtthcKhuyenMai", &promotion).unwrap();
+    assert_eq!(incoming.files.len(), 1);
+    assert_eq!(incoming.details.expose()["TaiLieuNop"], json!([{ "GhiChu": "bản 1" }]));
+    let envelope = Value::Object(incoming.envelope.expose().clone());
+    assert_eq!(envelope, json!({ "service": "NhanTB", "isSync": "True", "maGiaoDich": "7" }), "all but the key");
+    // Both names of a code: the first that says something is taken, the other one is passed on.
+    let mut both = dossier();
+    both["data"]["MaHoSo"] = json!("H15-1");
+    let incoming = read("nhanhsdvcqg", &both).unwrap();
+    assert_eq!(incoming.national_code.as_str(), "000.00.00.G22-261121-0001");
+    assert_eq!(incoming.details.expose()["MaHoSo"], "H15-1");
+    both["data"]["MaHoSoQG"] = json!("");
+    assert_eq!(read("nhanhsdvcqg", &both).unwrap().national_code.as_str(), "H15-1");
+    // What another service is called makes another message of the same content.
+    let mut other = dossier();
+    other["service"] = json!("HuyHoSo");
+    assert_ne!(read("nhanhsdvcqg", &other).unwrap().reference, read("nhanhsdvcqg", &dossier()).unwrap().reference);
+}
+
+#[test]
+fn a_member_of_another_shape_is_refused_with_its_place() {
+    let with = |member: &str, value: Value| {
+        let mut message = dossier();
+        message["data"][member] = value;
+        message
+    };
+    for (member, value) in [
+        ("URLTepDangKy", json!(["https://a.example/1", "https://a.example/2"])),
+        ("MaTTHC", json!({ "ma": "1.013225" })),
+        ("LyDoDieuChinh", json!([1])),
+    ] {
+        assert_eq!(wrong("nhanhsdvcqg", &with(member, value)), [format!("/data/{member} type")]);
+    }
+    let promotion = |papers: Value| json!({ "data": { "MaHoSo": "KM-1", "TaiLieuNop": papers } });
+    assert_eq!(wrong("addtthcKhuyenMai", &promotion(json!("a.pdf"))), ["/data/TaiLieuNop type"]);
+    assert_eq!(wrong("addtthcKhuyenMai", &promotion(json!(["a.pdf"])))[0], "/data/TaiLieuNop/0 type");
+    let many: Vec<Value> = (0..201).map(|_| json!({ "Base64": "JVBERi0=" })).collect();
+    assert_eq!(wrong("addtthcKhuyenMai", &promotion(many.into()))[0], "/data/TaiLieuNop too_many");
+    let huge: Vec<Value> = (0..100_000).map(|_| json!(0)).collect();
+    assert_eq!(wrong("addtthcKhuyenMai", &promotion(huge.into()))[0], "/data/TaiLieuNop too_many");
+    let payment = json!({ "service": "NhanChungTuThueDat", "data": { "MaHoSo": "A", "ThongTinThanhToan": "đã nộp" } });
+    assert!(wrong("nhanhsdvcqg", &payment).contains(&"/data/ThongTinThanhToan type".to_owned()));
+}
+
+#[test]
+fn an_update_is_one_in_all_its_spellings_and_nothing_else_is() {
+    let read_with = |said: Value| {
+        let mut message = dossier();
+        message["isUpdating"] = said;
+        read("nhanhsdvcqg", &message).map(|incoming| incoming.kind)
+    };
+    for yes in [json!(true), json!("True"), json!("true"), json!("1"), json!(1)] {
+        assert_eq!(read_with(yes.clone()), Ok(IncomingKind::DossierSupplemented), "{yes}");
+    }
+    for no in [json!(false), json!("False"), json!("0"), json!(0), json!(""), json!(null)] {
+        assert_eq!(read_with(no.clone()), Ok(IncomingKind::DossierSubmitted), "{no}");
+    }
+    for word in [json!("yes"), json!("có"), json!(2), json!([true])] {
+        assert!(matches!(read_with(word.clone()), Err(NotRead::Invalid(_))), "{word}");
+    }
+    let mut correction =
+        notice(&format!("<DATA><BODY><ROW_LIST><MA_HSO>H15-1</MA_HSO>{LIST}</ROW_LIST></BODY></DATA>"));
+    correction["isUpdating"] = json!("True");
+    assert!(read("nhantbthuedvcqg", &correction).unwrap().is_update);
+}
+
+#[test]
+fn a_province_may_name_the_services_that_are_dossiers() {
+    let inbound = inbound(json!({ "inbound": { "dossier_services": ["NhanHoSo"] } }));
+    assert!(read_by(&*inbound, "nhanhsdvcqg", &dossier()).is_ok());
+    let mut other = dossier();
+    other["service"] = json!("HuyHoSo");
+    let Err(NotRead::Invalid(wrong)) = read_by(&*inbound, "nhanhsdvcqg", &other) else { panic!("it was read") };
+    assert_eq!((wrong.fields()[0].pointer.as_str(), wrong.fields()[0].code), ("/service", "unknown_value"));
+}
+
+#[test]
+fn a_notice_with_more_than_one_list_is_refused_and_not_half_read() {
+    let list = format!("<ROW_LIST><MA_HSO>H15-1</MA_HSO>{LIST}</ROW_LIST>");
+    for xml in [
+        format!("<DATA><BODY>{list}{list}</BODY></DATA>"),
+        format!("<DATA><BODY>{list}</BODY><BODY>{list}</BODY></DATA>"),
+    ] {
+        assert_eq!(wrong("nhantbthuedvcqg", &notice(&xml)), ["/data/FileThongBaoThue several_lists"]);
+    }
 }
 
 #[test]

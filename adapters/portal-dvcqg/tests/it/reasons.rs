@@ -1,5 +1,10 @@
 //! A refusal's reason reaches people without what would name a person, and bounded.
 
+use lienthong_domain::dossier::{DossierState, StatusReport};
+use lienthong_domain::inbox::NationalCode;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::text::Text;
+use lienthong_domain::time::Timestamp;
 use serde_json::json;
 
 use crate::fake_portal::Answer;
@@ -36,6 +41,23 @@ async fn a_step_s_officer_does_not_come_back() {
         portal(|_| Answer::ok(json!({ "error_code": 1, "message": "Cán bộ Lê Văn Cảnh không có quyền" }))).await;
     let error = adapter(&portal.url, json!({})).0.append_step(&code(), &step(json!({}))).await.unwrap_err();
     assert!(reason(&error).0.ends_with("Cán bộ […] không có quyền"));
+}
+
+#[tokio::test]
+async fn what_an_officer_has_written_for_the_citizen_does_not_come_back() {
+    let note = "Bà Nguyễn Thị Ví Dụ cần nộp bản chính";
+    let refusal = format!("Nội dung không hợp lệ: {note}");
+    let portal = portal(move |_| Answer::ok(json!({ "error_code": "-1", "message": refusal }))).await;
+    let report = StatusReport {
+        national_code: NationalCode::parse("000.00.00.G22-261121-0001").unwrap(),
+        local_code: Some(code()),
+        state: DossierState::SupplementRequested,
+        note: Some(Text::parse(note).unwrap()),
+        results: Vec::new(),
+        at: Timestamp::from_micros(0),
+    };
+    let error = adapter(&portal.url, json!({})).0.report(&report).await.unwrap_err();
+    assert!(reason(&error).0.ends_with("Nội dung không hợp lệ: […]"), "{:?}", reason(&error));
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ impl Maker {
             accepted_at: now,
             updated_at: now,
         };
-        Ok(PutDossier { row, expected_revision: None, body, item, record })
+        Ok(PutDossier { row, expected_revision: None, body, item, report: None, record })
     }
 }
 

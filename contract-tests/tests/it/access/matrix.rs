@@ -80,6 +80,7 @@ impl Guarded {
             .replace("/records/{id}", &format!("/records/{}", target.record))
             .replace("/inbox-items/{id}", &format!("/inbox-items/{}", target.message))
             .replace("{number}", "1")
+            .replace("{dictionary}", "fields")
             .replace("{code}", target.code)
             .replace("{id}", &target.operation);
         assert!(!path.contains('{'), "nobody said what stands in {path}");
@@ -108,6 +109,13 @@ fn about(example: &Value, code: &str) -> Value {
     body
 }
 
+/// A gateway with something to be seen at every route.
+async fn with_everything() -> World {
+    let world = World::with(Settings::default(), &format!("{INBOX}\n[catalogue]\nevery_hours = 1\n")).await;
+    world.wait_for("/v1/catalogue", |now| now["copiedAt"].is_string()).await;
+    world
+}
+
 /// What the province has, under the examples of the document: its content is that of every request here.
 async fn provinces_own(world: &World, operations: &[Guarded]) -> Target {
     let put = operations.iter().find(|guarded| guarded.rule.operation == "putDossier").unwrap();
@@ -134,7 +142,7 @@ async fn seen(request: RequestBuilder) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
-    let world = World::with(Settings::default(), INBOX).await;
+    let world = with_everything().await;
     let operations = Guarded::all(&world).await;
     let theirs = provinces_own(&world, &operations).await;
     let id = || Uuid::now_v7().to_string();
@@ -274,7 +282,7 @@ async fn a_revision_or_a_key_of_someone_else_tells_and_gives_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_needs_its_scope_and_no_other() {
-    let world = World::with(Settings::default(), INBOX).await;
+    let world = with_everything().await;
     let operations = Guarded::all(&world).await;
     let own = provinces_own(&world, &operations).await;
     let secret = world.deployment.secret(PROVINCE).await.unwrap();

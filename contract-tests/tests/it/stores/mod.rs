@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod audit;
 mod batches;
+mod catalogue;
 mod checkpoints;
 mod dossier_list;
 mod dossiers;

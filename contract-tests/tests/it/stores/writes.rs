@@ -74,7 +74,7 @@ pub(crate) fn put(stores: &Stores, code: &str, expected_revision: Option<i64>) -
         updated_at: item.accepted_at,
     };
     let record = record(stores, "dossier.sync", code, revision);
-    PutDossier { row, expected_revision, body, item, record }
+    PutDossier { row, expected_revision, body, item, report: None, record }
 }
 
 /// `count` steps after the expected ones, answered under `key`.
