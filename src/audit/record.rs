@@ -201,11 +201,11 @@ pub struct NewClosing {
 /// What was taken over from the national catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewVersions {
-    /// Number of the first version.
-    pub first: i64,
     /// SHA-256 over the SHA-256 of their contents, one after the other.
     #[serde(serialize_with = "as_text")]
     pub digest: Hash,
+    /// Number of the first version.
+    pub first: i64,
     /// Number of the last one.
     pub last: i64,
 }
@@ -218,7 +218,7 @@ impl NewVersions {
         digests.for_each(|digest| context.update(&digest));
         let mut digest = Hash::default();
         digest.copy_from_slice(context.finish().as_ref());
-        Self { first: after + 1, digest, last }
+        Self { digest, first: after + 1, last }
     }
 }
 

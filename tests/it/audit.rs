@@ -3,7 +3,7 @@
 use lienthong::audit::event::{ALWAYS, EVENTS, Event};
 use lienthong::audit::{
     BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewConfiguration, NewEpoch,
-    NewGeneration, Outcome, leaf_hash,
+    NewGeneration, NewVersions, Outcome, leaf_hash,
 };
 use lienthong::storage::bodies::SealedBody;
 
@@ -24,6 +24,7 @@ fn longest_draft(event: &Event) -> Draft<'static> {
                 let log = format!("{}/audit/2026h2.4294967295", "x".repeat(64));
                 draft.closing = Some(NewClosing { log, root: [7; 32], size: u64::MAX >> 11 });
             }
+            "catalogue" => draft.versions = Some(NewVersions::of(i64::MAX >> 11, [[7; 32]].into_iter())),
             "anchor" => draft.anchor = Some(NewAnchor::new(u64::MAX >> 11, b"a time stamp")),
             "body" => draft = draft.body(&longest_body()),
             "client" => {

@@ -10,13 +10,13 @@ use lienthong_domain::scalar::Scalar;
 use lienthong_domain::text::Text;
 use serde_json::{Map, Value};
 
-use crate::reply::{is_absent, member, text};
+use crate::reply::{is_absent, text};
 
 pub(crate) struct Fields<'a> {
     pub(crate) data: &'a Value,
     place: String,
     wrong: RefCell<InvalidFields>,
-    asked: RefCell<Vec<String>>,
+    asked: RefCell<Vec<&'a str>>,
     /// What was left of members that were read themselves.
     left: RefCell<Map<String, Value>>,
 }
@@ -28,12 +28,33 @@ impl<'a> Fields<'a> {
         Self { data, place, wrong, asked, left }
     }
 
-    /// The first of these members that says something. Only that one is not passed on any more.
-    fn take(&self, names: &[&str]) -> Option<&'a Value> {
-        let says = |name: &&&str| member(self.data, &[**name]).is_some_and(|value| !is_absent(value));
-        let name = names.iter().find(says)?;
-        self.asked.borrow_mut().push((*name).to_owned());
-        member(self.data, &[name])
+    /// The first of these members that says something, as it is spelt there. The very spelling comes before others.
+    fn find(&self, names: &[&str]) -> Option<(&'a str, &'a Value)> {
+        let said = || self.data.as_object().into_iter().flatten().filter(|(_, value)| !is_absent(value));
+        let found = names.iter().find_map(|name| {
+            let exact = said().find(|(key, _)| key == name);
+            exact.or_else(|| said().find(|(key, _)| key.eq_ignore_ascii_case(name)))
+        });
+        found.map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// A member that is not passed on any more.
+    pub(crate) fn take(&self, names: &[&str]) -> Option<&'a Value> {
+        let (key, value) = self.find(names)?;
+        self.asked.borrow_mut().push(key);
+        Some(value)
+    }
+
+    /// How a member is spelt there; if it is not, as the reference spells it.
+    fn spelt<'n>(&self, names: &[&'n str]) -> &'n str
+    where
+        'a: 'n,
+    {
+        self.find(names).map_or(names[0], |(key, _)| key)
+    }
+
+    pub(crate) fn place_of(&self, names: &[&str]) -> String {
+        format!("{}/{}", self.place, self.spelt(names))
     }
 
     /// A member that is an object itself; one without members if it is not there.
@@ -45,11 +66,11 @@ impl<'a> Fields<'a> {
             }
             is_object
         });
-        Fields::new(value.unwrap_or(&Value::Null), format!("{}/{}", self.place, names[0]))
+        Fields::new(value.unwrap_or(&Value::Null), self.place_of(names))
     }
 
-    /// The objects of a list. A bridge between XML and JSON makes one object of a list of one.
-    pub(crate) fn each(&self, names: &[&str]) -> Vec<Fields<'a>> {
+    /// The objects of a list, at most so many. A bridge between XML and JSON makes one object of a list of one.
+    pub(crate) fn each(&self, names: &[&str], most: usize) -> Vec<Fields<'a>> {
         let Some(value) = self.take(names) else { return Vec::new() };
         let items = match value {
             Value::Array(items) => items.as_slice(),
@@ -59,11 +80,12 @@ impl<'a> Fields<'a> {
                 return Vec::new();
             }
         };
-        if items.len() > MOST_ITEMS {
-            self.refuse(names, too_many(items.len()));
+        if items.len() > most {
+            self.refuse(names, too_many(items.len(), most));
             return Vec::new();
         }
-        let place = |n: usize| format!("{}/{}/{n}", self.place, names[0]);
+        let list = self.place_of(names);
+        let place = |n: usize| format!("{list}/{n}");
         let items: Vec<_> = items.iter().enumerate().map(|(n, item)| Fields::new(item, place(n))).collect();
         for (n, item) in items.iter().enumerate().filter(|(_, item)| !item.data.is_object()) {
             item.wrong.borrow_mut().push(place(n), shape("một đối tượng", "an object"));
@@ -74,12 +96,12 @@ impl<'a> Fields<'a> {
     /// Passes on, under the name of a member, what was left of it.
     pub(crate) fn pass_on(&self, names: &[&str], left: Value) {
         if !is_absent(&left) {
-            self.left.borrow_mut().insert(names[0].to_owned(), left);
+            self.left.borrow_mut().insert(self.spelt(names).to_owned(), left);
         }
     }
 
     fn refuse(&self, names: &[&str], refusal: Refusal) {
-        self.wrong.borrow_mut().push(format!("{}/{}", self.place, names[0]), refusal);
+        self.wrong.borrow_mut().push(self.place_of(names), refusal);
     }
 
     /// The objects of a list that stands by itself.
@@ -90,7 +112,7 @@ impl<'a> Fields<'a> {
 
     /// What each object of a list is read as; their mistakes are taken over.
     pub(crate) fn map<T>(&self, names: &[&str], mut read: impl FnMut(&Fields<'a>) -> Option<T>) -> Vec<T> {
-        let items = self.each(names);
+        let items = self.each(names, MOST_ITEMS);
         let mut all = Vec::with_capacity(items.len());
         for item in items {
             all.extend(read(&item));
@@ -116,7 +138,14 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn text(&self, names: &[&str]) -> Option<String> {
-        let text = self.take(names).map(text)?;
+        self.take(names)?;
+        self.glance(names)
+    }
+
+    /// A text that is read and passed on all the same.
+    pub(crate) fn glance(&self, names: &[&str]) -> Option<String> {
+        let (_, value) = self.find(names)?;
+        let text = text(value);
         if text.is_none() {
             self.refuse(names, shape("một văn bản", "a text"));
         }
@@ -134,8 +163,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn needed_text(&self, names: &[&str]) -> Option<String> {
-        let text = self.text(names);
-        self.read(names, text.ok_or_else(|| Refusal::new("required", "Thiếu.", "Missing.")))
+        if self.find(names).is_none() {
+            self.refuse(names, required());
+        }
+        self.text(names)
     }
 
     pub(crate) fn needed<T: Scalar>(&self, names: &[&str]) -> Option<T> {
@@ -150,9 +181,9 @@ impl<'a> Fields<'a> {
     /// What nobody has asked for, as it is.
     pub(crate) fn rest(&self) -> Map<String, Value> {
         let asked = self.asked.borrow();
-        let is_left = |name: &str| !asked.iter().any(|asked| asked.eq_ignore_ascii_case(name));
         let members = self.data.as_object().into_iter().flatten();
-        let members = members.filter(|(name, _)| is_left(name)).map(|(name, value)| (name.clone(), value.clone()));
+        let left = members.filter(|(name, _)| !asked.contains(&name.as_str()));
+        let members = left.map(|(name, value)| (name.clone(), value.clone()));
         members.chain(self.left.borrow().clone()).collect()
     }
 
@@ -161,14 +192,18 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn shape(vi: &str, en: &str) -> Refusal {
+pub(crate) fn required() -> Refusal {
+    Refusal::new("required", "Thiếu.", "Missing.")
+}
+
+pub(crate) fn shape(vi: &str, en: &str) -> Refusal {
     Refusal::new("type", format!("Cần {vi}."), format!("It must be {en}."))
 }
 
-fn too_many(items: usize) -> Refusal {
+pub(crate) fn too_many(items: usize, most: usize) -> Refusal {
     Refusal::new(
         "too_many",
-        format!("Có {items} mục, tối đa {MOST_ITEMS}."),
-        format!("{items} items, at most {MOST_ITEMS} are allowed."),
+        format!("Có {items} mục, tối đa {most}."),
+        format!("{items} items, at most {most} are allowed."),
     )
 }

@@ -17,7 +17,7 @@ use lienthong_domain::time::Timestamp;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use crate::fields::Fields;
+use crate::fields::{Fields, required, shape};
 use crate::reply::{member, text};
 use crate::tax_notice;
 use crate::wire::inbound as wire;
@@ -62,19 +62,17 @@ impl Inbound {
     }
 
     /// A dossier or a supplement to one.
-    fn dossier(&self, fields: &Fields<'_>, service: &str, is_updating: bool) -> Option<Incoming> {
+    fn dossier(&self, fields: &Fields<'_>, is_updating: bool) -> Option<Incoming> {
         let name = fields.personal(wire::FILE_NAME);
         let link = fields.scalar(wire::FILE_LINK);
         let files =
             link.map(|link| IncomingFile { name, source: Source::Link(link), known_type: None }).into_iter().collect();
         let change_reason = fields.scalar(wire::CHANGE_REASON);
-        // What is called otherwise is something else, whatever we take it for.
-        let mut reference = vec![service.to_owned()];
+        let mut reference = Vec::new();
         let kind = match is_updating {
             true => {
                 let names = self.settings.supplement_reference.iter();
-                let value = |name: &String| member(fields.data, &[name.as_str()]).and_then(text).unwrap_or_default();
-                reference.extend(names.map(value));
+                reference.extend(names.map(|name| fields.glance(&[name]).unwrap_or_default()));
                 IncomingKind::DossierSupplemented
             }
             false => IncomingKind::DossierSubmitted,
@@ -89,7 +87,7 @@ impl Inbound {
         let amount = payment.needed_text(wire::AMOUNT).and_then(|text| payment.read(wire::AMOUNT, dong(&text)));
         let paid_at = self.time(&payment, wire::PAID_AT);
         let content = payment.scalar(wire::PAYMENT_CONTENT);
-        let status = member(payment.data, wire::PAYMENT_STATUS).and_then(text);
+        let status = payment.glance(wire::PAYMENT_STATUS);
         let is_paid = status.as_deref() == Some(wire::PAID);
         if is_paid {
             payment.text(wire::PAYMENT_STATUS);
@@ -102,7 +100,7 @@ impl Inbound {
             .into_iter()
             .collect();
         // Passed on with the rest, too: it need not be a number of a form that we know.
-        let person = member(fields.data, wire::PAYER_NUMBER).and_then(text);
+        let person = fields.glance(wire::PAYER_NUMBER);
         let person = person.and_then(|number| IdentityNumber::parse(&number).ok()).map(Personal::new);
         // A notice may be paid in several parts, and a payment that failed may be made again.
         let reference = vec![
@@ -121,18 +119,8 @@ impl Inbound {
         let registration =
             registration.map(|content| IncomingFile { name: None, source: aside.source(&content), known_type: None });
         let mut files: Vec<_> = registration.into_iter().collect();
-        let papers = fields.each(wire::PAPERS);
-        if papers.len() > MOST_PAPERS {
-            let refusal = Refusal::new(
-                "too_many",
-                format!("Nhiều hơn {MOST_PAPERS} giấy tờ."),
-                format!("More than {MOST_PAPERS} papers."),
-            );
-            fields.read::<()>(wire::PAPERS, Err(refusal));
-            return None;
-        }
         let mut left = Vec::new();
-        for paper in papers {
+        for paper in fields.each(wire::PAPERS, MOST_PAPERS) {
             let name = paper.personal(wire::PAPER_NAME);
             let content = paper.needed_text(wire::PAPER_CONTENT);
             files.extend(content.map(|content| IncomingFile {
@@ -223,16 +211,16 @@ impl PortalInbound for Inbound {
         if !self.has_key(message) {
             return Err(NotRead::WrongKey);
         }
-        let data = member(message, wire::DATA).map(|data| match data {
-            Value::Array(items) if items.len() == 1 => &items[0],
-            other => other,
-        });
-        let place = format!("/{}", wire::DATA[0]);
-        let Some(data) = data.filter(|data| data.is_object()) else {
-            return Err(NotRead::Invalid(InvalidFields::one(place, required())));
-        };
-        let fields = Fields::new(data, place);
         let envelope = Fields::new(message, String::new());
+        let data = match envelope.take(wire::DATA) {
+            Some(Value::Array(items)) if items.len() == 1 => items.first(),
+            other => other,
+        };
+        let Some(data) = data.filter(|data| data.is_object()) else {
+            let refusal = if data.is_some() { shape("một đối tượng", "an object") } else { required() };
+            return Err(NotRead::Invalid(InvalidFields::one(envelope.place_of(wire::DATA), refusal)));
+        };
+        let fields = Fields::new(data, envelope.place_of(wire::DATA));
         let service = envelope.text(wire::SERVICE).unwrap_or_default();
         let is_updating = envelope.text(wire::IS_UPDATING);
         let is_updating = is_updating.and_then(|said| envelope.read(wire::IS_UPDATING, yes_or_no(&said)));
@@ -246,17 +234,21 @@ impl PortalInbound for Inbound {
                 if !known.is_empty() && !known.contains(&service) {
                     envelope.read::<()>(wire::SERVICE, Err(unknown_service()));
                 }
-                self.dossier(&fields, &service, is_updating)
+                self.dossier(&fields, is_updating)
             }
         };
         let mut wrong = fields.into_wrong();
         let mut rest = envelope.rest();
         wrong.append(envelope.into_wrong());
-        rest.retain(|name, _| ![wire::DATA[0], wire::SHARED_KEY[0]].iter().any(|own| name.eq_ignore_ascii_case(own)));
+        rest.retain(|name, _| !name.eq_ignore_ascii_case(wire::SHARED_KEY[0]));
         if !service.is_empty() {
-            rest.insert(wire::SERVICE[0].to_owned(), service.into());
+            rest.insert(wire::SERVICE[0].to_owned(), service.clone().into());
         }
-        let read = read.map(|read| Incoming { is_update: is_updating, envelope: Personal::new(rest), ..read });
+        let read = read.map(|mut read| {
+            // What is called otherwise is something else, whatever we take it for.
+            read.reference.push(service);
+            Incoming { is_update: is_updating, envelope: Personal::new(rest), ..read }
+        });
         read.filter(|_| wrong.is_empty()).ok_or(NotRead::Invalid(wrong))
     }
 
@@ -287,10 +279,6 @@ fn unknown_service() -> Refusal {
         "Không có trong inbound.dossier_services của hồ sơ kết nối.",
         "It is not in inbound.dossier_services of the profile.",
     )
-}
-
-fn required() -> Refusal {
-    Refusal::new("required", "Thiếu.", "Missing.")
 }
 
 /// Whole đồng, as the portal writes them.

@@ -15,12 +15,20 @@ pub(crate) struct PersonalTexts(Vec<Vec<char>>);
 
 impl PersonalTexts {
     pub(crate) fn add(&mut self, text: &str) {
-        let characters: Vec<char> = text.trim().nfc().collect();
-        // Shorter texts would take harmless words apart.
-        if characters.len() >= 3 {
-            self.0.push(characters);
+        let lines = text.split(char::is_control);
+        for text in lines.chain([text]) {
+            let characters = compared(text.trim().nfc()).collect::<Vec<char>>();
+            // Shorter texts would take harmless words apart.
+            if characters.len() >= 3 {
+                self.0.push(characters);
+            }
         }
     }
+}
+
+/// Portals put one blank, or several, in the place of a line's end.
+fn compared(characters: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    characters.map(|c| if c.is_control() { ' ' } else { c })
 }
 
 /// The portal's message as the reason of a refusal.
@@ -30,7 +38,7 @@ pub(crate) fn from_portal(message: &str, personal: &PersonalTexts) -> Message {
 }
 
 fn clean(message: &str, personal: &PersonalTexts) -> String {
-    let characters: Vec<char> = message.nfc().take(MOST_READ).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let characters: Vec<char> = compared(message.nfc().take(MOST_READ)).collect();
     let mut words = String::new();
     let mut length = 0;
     let mut at = 0;

@@ -1,11 +1,12 @@
 //! A notice of land tax (thông báo thuế đất): a file of XML with decisions of one dossier.
 
 use jiff::civil::Date;
-use lienthong_domain::inbox::{NationalCode, TaxDecision};
+use lienthong_domain::inbox::{MOST_TAX_DECISIONS, NationalCode, TaxDecision};
 use lienthong_domain::invalid::Refusal;
 use lienthong_domain::personal::Personal;
 use lienthong_domain::scalar::Scalar;
 
+use crate::fields::{required, too_many};
 use crate::inbound::dong;
 use crate::wire::inbound as wire;
 use crate::xml::{self, Element, XmlLimits};
@@ -22,18 +23,18 @@ pub(crate) fn read(base64: &str, limits: XmlLimits) -> Result<TaxNotice, Refusal
     let document = xml::of_base64(base64, limits)?;
     let [root, outer, list] = wire::NOTICE_PATH;
     let root = Some(&document).filter(|document| document.name.eq_ignore_ascii_case(root));
-    let mut lists = root.into_iter().flat_map(|root| root.children(outer)).flat_map(|outer| outer.children(list));
-    let rows = lists.next().ok_or_else(|| at(list, Refusal::new("required", "Thiếu.", "Missing.")))?;
-    if lists.next().is_some() {
+    let lists = root.into_iter().flat_map(|root| root.children(outer)).flat_map(|outer| outer.children(list));
+    if lists.count() == 0 {
+        return Err(at(list, required()));
+    }
+    // Rows may be the list itself or stand in it, one or several: whatever there is, wherever it is, is counted and read.
+    if document.all(list).len() > 1 {
         // Each would be a notice of its own.
         return Err(at(list, Refusal::new("several_lists", "Nhiều hơn một danh sách.", "More than one list.")));
     }
-    // The rows may be the list itself, or children of it.
-    let row = if rows.text_of(wire::NOTICE_DOSSIER).is_some() { Some(rows) } else { rows.children.first() };
-    let row = row.ok_or_else(|| at(wire::NOTICE_DOSSIER, Refusal::new("required", "Thiếu.", "Missing.")))?;
-    let national_code: NationalCode = scalar(row, wire::NOTICE_DOSSIER)?;
-    let codes = rows.children.iter().filter_map(|row| row.text_of(wire::NOTICE_DOSSIER));
-    if codes.into_iter().any(|code| code != national_code.as_str()) {
+    let mut codes = document.all(wire::NOTICE_DOSSIER).into_iter().map(|code| code.text.trim());
+    let national_code = codes.find(|code| !code.is_empty()).ok_or_else(|| at(wire::NOTICE_DOSSIER, required()))?;
+    if codes.any(|code| !code.is_empty() && code != national_code) {
         let refusal = Refusal::new(
             "several_dossiers",
             "Thông báo của nhiều hồ sơ trong một tệp: cần mỗi hồ sơ một tệp.",
@@ -41,16 +42,15 @@ pub(crate) fn read(base64: &str, limits: XmlLimits) -> Result<TaxNotice, Refusal
         );
         return Err(at(wire::NOTICE_DOSSIER, refusal));
     }
-    let decisions: Vec<_> = rows
-        .children
-        .iter()
-        .chain([rows])
-        .flat_map(|row| row.children(wire::DECISION))
-        .map(decision)
-        .collect::<Result<_, _>>()?;
+    let national_code = NationalCode::parse(national_code).map_err(|refusal| at(wire::NOTICE_DOSSIER, refusal))?;
+    let decisions = document.all(wire::DECISION);
     if decisions.is_empty() {
-        return Err(at(wire::DECISION, Refusal::new("required", "Thiếu.", "Missing.")));
+        return Err(at(wire::DECISION, required()));
     }
+    if decisions.len() > MOST_TAX_DECISIONS {
+        return Err(at(wire::DECISION, too_many(decisions.len(), MOST_TAX_DECISIONS)));
+    }
+    let decisions: Vec<_> = decisions.into_iter().map(decision).collect::<Result<_, _>>()?;
     let mut reference: Vec<_> = decisions.iter().map(|one| one.decision_number.as_str().to_owned()).collect();
     reference.sort_unstable();
     Ok(TaxNotice { national_code, decisions, reference })
@@ -67,8 +67,12 @@ fn decision(element: &Element) -> Result<TaxDecision, Refusal> {
 }
 
 fn needed(element: &Element, name: &str) -> Result<String, Refusal> {
-    let found = element.text_of(name).map(str::to_owned);
-    found.ok_or_else(|| at(name, Refusal::new("required", "Thiếu.", "Missing.")))
+    let mut texts = element.children(name).map(|child| child.text.trim()).filter(|text| !text.is_empty());
+    let text = texts.next().ok_or_else(|| at(name, required()))?;
+    if texts.any(|other| other != text) {
+        return Err(at(name, Refusal::new("several_values", "Nhiều giá trị khác nhau.", "Several different values.")));
+    }
+    Ok(text.to_owned())
 }
 
 fn scalar<T: Scalar>(element: &Element, name: &str) -> Result<T, Refusal> {

@@ -29,10 +29,16 @@ impl Element {
         self.children.iter().filter(move |child| child.name.eq_ignore_ascii_case(name))
     }
 
-    /// The text of a child; none if it is empty.
-    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
-        let named = self.children.iter().filter(|child| child.name.eq_ignore_ascii_case(name));
-        named.map(|child| child.text.trim()).find(|text| !text.is_empty())
+    /// Every element of that name inside, in order, however deep; the limits of the reader bound it.
+    pub(crate) fn all(&self, name: &str) -> Vec<&Element> {
+        let mut found = Vec::new();
+        for child in &self.children {
+            if child.name.eq_ignore_ascii_case(name) {
+                found.push(child);
+            }
+            found.extend(child.all(name));
+        }
+        found
     }
 }
 

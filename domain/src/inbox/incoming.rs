@@ -33,6 +33,9 @@ impl IncomingKind {
 /// A dossier's code on the portal. Its form is the portal's affair.
 pub type NationalCode = Text<1, 100>;
 
+/// Decisions of one tax notice.
+pub const MOST_TAX_DECISIONS: usize = 1000;
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +58,7 @@ pub struct Incoming {
     pub tax_payment: Option<TaxPayment>,
     /// Các quyết định của thông báo thuế. / The decisions of a tax notice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000)]
+    #[schema(max_items = 1000)] // MOST_TAX_DECISIONS
     pub tax_decisions: Vec<TaxDecision>,
     /// Các trường khác, đúng như Cổng gửi. / Whatever else there is, as the portal wrote it.
     #[schema(value_type = Object)]

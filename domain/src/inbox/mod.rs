@@ -2,4 +2,6 @@
 
 mod incoming;
 
-pub use incoming::{Incoming, IncomingFile, IncomingKind, NationalCode, SetAside, Source, TaxDecision, TaxPayment};
+pub use incoming::{
+    Incoming, IncomingFile, IncomingKind, MOST_TAX_DECISIONS, NationalCode, SetAside, Source, TaxDecision, TaxPayment,
+};

@@ -219,6 +219,11 @@ fn a_member_of_another_shape_is_refused_with_its_place() {
     ] {
         assert_eq!(wrong("nhanhsdvcqg", &with(member, value)), [format!("/data/{member} type")]);
     }
+    // One mistake is told once.
+    assert_eq!(wrong("nhanhsdvcqg", &with("MaHoSoQG", json!({ "ma": "1" }))), ["/data/MaHoSoQG type"]);
+    let mut supplement = with("NgayNopHoSo", json!(["20261121083000"]));
+    supplement["isUpdating"] = json!("True");
+    assert!(wrong("nhanhsdvcqg", &supplement).contains(&"/data/NgayNopHoSo type".to_owned()));
     let promotion = |papers: Value| json!({ "data": { "MaHoSo": "KM-1", "TaiLieuNop": papers } });
     assert_eq!(wrong("addtthcKhuyenMai", &promotion(json!("a.pdf"))), ["/data/TaiLieuNop type"]);
     assert_eq!(wrong("addtthcKhuyenMai", &promotion(json!(["a.pdf"])))[0], "/data/TaiLieuNop/0 type");
@@ -228,6 +233,14 @@ fn a_member_of_another_shape_is_refused_with_its_place() {
     assert_eq!(wrong("addtthcKhuyenMai", &promotion(huge.into()))[0], "/data/TaiLieuNop too_many");
     let payment = json!({ "service": "NhanChungTuThueDat", "data": { "MaHoSo": "A", "ThongTinThanhToan": "đã nộp" } });
     assert!(wrong("nhanhsdvcqg", &payment).contains(&"/data/ThongTinThanhToan type".to_owned()));
+    // What is only looked at must be a text, too: a list of one is neither "paid" nor "not paid".
+    let paid = json!({ "MaThongBaoThue": "TB-1", "SoTien": 1, "TrangThaiThanhToan": ["1"] });
+    let payment = json!({ "service": "NhanChungTuThueDat", "data": {
+        "MaHoSo": "A", "SoCMTNguoiNopTien": { "so": "001099012345" }, "ThongTinThanhToan": paid } });
+    assert_eq!(
+        wrong("nhanhsdvcqg", &payment),
+        ["/data/ThongTinThanhToan/TrangThaiThanhToan type", "/data/SoCMTNguoiNopTien type"]
+    );
 }
 
 #[test]
@@ -263,6 +276,78 @@ fn a_province_may_name_the_services_that_are_dossiers() {
 }
 
 #[test]
+fn names_that_differ_only_in_case_are_two_members() {
+    let mut message = dossier();
+    message["data"]["mahosoqg"] = json!("H15-1");
+    message["data"]["tentepdangky"] = json!("khac.pdf");
+    message["DATA"] = json!({ "GhiChu": "của cầu nối" });
+    message["securitykey"] = json!("khóa");
+    let incoming = read("nhanhsdvcqg", &message).unwrap();
+    assert_eq!(incoming.national_code.as_str(), "000.00.00.G22-261121-0001", "the reference's own spelling is read");
+    assert_eq!(incoming.details.expose()["mahosoqg"], "H15-1", "and the other one is passed on");
+    assert_eq!(incoming.details.expose()["tentepdangky"], "khac.pdf");
+    assert_eq!(incoming.envelope.expose()["DATA"], json!({ "GhiChu": "của cầu nối" }));
+    assert!(!incoming.envelope.expose().contains_key("securitykey"), "a key is passed on in no spelling");
+    // Written in another case alone, it is that member; an empty one is none.
+    message["data"]["MaHoSoQG"] = json!("");
+    assert_eq!(read("nhanhsdvcqg", &message).unwrap().national_code.as_str(), "H15-1");
+    message["data"]["mahosoqg"] = json!(["H15-1"]);
+    assert_eq!(wrong("nhanhsdvcqg", &message), ["/data/mahosoqg type"], "a place is spelt as it was written");
+}
+
+#[test]
+fn what_another_service_is_called_makes_another_message() {
+    let one_list = format!("<DATA><BODY><ROW_LIST><MA_HSO>H15-1</MA_HSO>{LIST}</ROW_LIST></BODY></DATA>");
+    let payment = json!({ "MaThongBaoThue": "TB-1", "SoTien": 1 });
+    for (end, message) in [
+        ("nhanhsdvcqg", json!({ "service": "A", "data": { "MaHoSo": "KM-1" } })),
+        ("nhantbthuedvcqg", notice(&one_list)),
+        ("addtthcKhuyenMai", json!({ "service": "NhanTB", "data": { "MaHoSo": "KM-1" } })),
+    ] {
+        let mut other = message.clone();
+        other["service"] = json!("Huy");
+        let (one, other) = (read(end, &message).unwrap(), read(end, &other).unwrap());
+        assert_ne!(one.reference, other.reference, "{end}");
+    }
+    let paid = json!({ "service": "NhanChungTuThueDat", "data": { "MaHoSo": "A", "ThongTinThanhToan": payment } });
+    assert!(read("nhanhsdvcqg", &paid).unwrap().reference.contains(&"NhanChungTuThueDat".to_owned()));
+}
+
+#[test]
+fn every_decision_of_a_notice_is_read_wherever_it_stands_and_all_are_of_one_dossier() {
+    let of = |rows: &str| notice(&format!("<DATA><BODY><ROW_LIST>{rows}</ROW_LIST></BODY></DATA>"));
+    let code = "<MA_HSO>H15-1</MA_HSO>";
+    for (rows, decisions) in [
+        (format!("<ROW>{code}{LIST}</ROW><ROW>{code}{LIST}</ROW>"), 2),
+        (format!("<ROW>{code}<DS>{LIST}{LIST}</DS></ROW>{LIST}"), 3),
+        (format!("<ROW><HS>{code}</HS>{LIST}</ROW>"), 1),
+        (format!("<ROW>{code}{code}{LIST}</ROW>"), 1),
+    ] {
+        assert_eq!(read("nhantbthuedvcqg", &of(&rows)).unwrap().tax_decisions.len(), decisions, "{rows}");
+    }
+    let other = "<MA_HSO>H15-2</MA_HSO>";
+    for (rows, word) in [
+        (format!("<ROW>{code}{other}{LIST}</ROW>"), "several_dossiers"),
+        (format!("<ROW>{code}{LIST}</ROW><ROW>{other}{LIST}</ROW>"), "several_dossiers"),
+        (format!("{code}<ROW><HS>{other}</HS>{LIST}</ROW>"), "several_dossiers"),
+        (format!("{code}{LIST}<ROW_LIST>{LIST}</ROW_LIST>"), "several_lists"),
+        (format!("{code}{}", LIST.replace("</LIST>", "<SO_TIEN>1</SO_TIEN></LIST>")), "several_values"),
+        (format!("<ROW>{LIST}</ROW>"), "required"),
+        (format!("<ROW>{code}</ROW>"), "required"),
+    ] {
+        assert_eq!(wrong("nhantbthuedvcqg", &of(&rows)), [format!("/data/FileThongBaoThue {word}")], "{rows}");
+    }
+    let small = "<LIST><MA_SO_THUE>1</MA_SO_THUE><SO_QUYET_DINH>1</SO_QUYET_DINH><NGAY_QUYET_DINH>05-11-2026\
+                 </NGAY_QUYET_DINH><TEN_TIEUMUC>a</TEN_TIEUMUC><SO_TIEN>1</SO_TIEN></LIST>";
+    let more = json!({ "inbound": { "xml_bytes": 1_000_000, "xml_elements": 20_000 } });
+    let read_many = |many: usize| {
+        read_by(&*inbound(more.clone()), "nhantbthuedvcqg", &of(&format!("{code}{}", small.repeat(many))))
+    };
+    assert_eq!(read_many(1000).unwrap().tax_decisions.len(), 1000);
+    assert!(matches!(read_many(1001), Err(NotRead::Invalid(wrong)) if wrong.fields()[0].code == "too_many"));
+}
+
+#[test]
 fn a_notice_with_more_than_one_list_is_refused_and_not_half_read() {
     let list = format!("<ROW_LIST><MA_HSO>H15-1</MA_HSO>{LIST}</ROW_LIST>");
     for xml in [
@@ -283,8 +368,11 @@ fn every_wrong_field_is_told_with_its_place() {
         wrong("nhanhsdvcqg", &message),
         ["/data/URLTepDangKy link", "/data/MaHoSoQG required", "/data/NgayNopHoSo time"]
     );
-    for message in [json!(null), json!([]), json!("x"), json!({}), json!({ "data": [] }), json!({ "data": [{}, {}] })] {
+    for message in [json!(null), json!([]), json!("x"), json!({}), json!({ "data": [] }), json!({ "data": {} })] {
         assert_eq!(wrong("nhanhsdvcqg", &message), ["/data required"]);
+    }
+    for message in [json!({ "data": [{}, {}] }), json!({ "data": "x" }), json!({ "data": 1 })] {
+        assert_eq!(wrong("nhanhsdvcqg", &message), ["/data type"]);
     }
 }
 

@@ -45,8 +45,8 @@ async fn a_step_s_officer_does_not_come_back() {
 
 #[tokio::test]
 async fn what_an_officer_has_written_for_the_citizen_does_not_come_back() {
-    let note = "Bà Nguyễn Thị Ví Dụ cần nộp bản chính";
-    let refusal = format!("Nội dung không hợp lệ: {note}");
+    let note = "Bà Nguyễn Thị Ví Dụ:\r\ncần nộp bản chính";
+    let refusal = format!("Nội dung không hợp lệ: {note} (cần nộp bản chính)");
     let portal = portal(move |_| Answer::ok(json!({ "error_code": "-1", "message": refusal }))).await;
     let report = StatusReport {
         national_code: NationalCode::parse("000.00.00.G22-261121-0001").unwrap(),
@@ -57,7 +57,7 @@ async fn what_an_officer_has_written_for_the_citizen_does_not_come_back() {
         at: Timestamp::from_micros(0),
     };
     let error = adapter(&portal.url, json!({})).0.report(&report).await.unwrap_err();
-    assert!(reason(&error).0.ends_with("Nội dung không hợp lệ: […]"), "{:?}", reason(&error));
+    assert!(reason(&error).0.ends_with("Nội dung không hợp lệ: […] ([…])"), "{:?}", reason(&error));
 }
 
 #[tokio::test]
