@@ -31,6 +31,8 @@ pub struct Index<K> {
 /// A word of a name, by its places.
 #[derive(Debug)]
 struct NameWord {
+    /// Its first byte: most words are told from another by it.
+    first: u8,
     folded: Range<u32>,
     letters: Range<u32>,
     tone: Option<char>,
@@ -40,13 +42,15 @@ struct NameWord {
 struct Entry<K> {
     key: K,
     code: String,
+    /// Its place in the order of the codes.
+    order: u32,
     line: Range<u32>,
     /// Of the words of its name.
     name: Range<u32>,
 }
 
 /// How well an entry fits; the least is the best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 struct Rank {
     class: Class,
     /// Words that were typed with diacritics and stand there with others.
@@ -69,6 +73,15 @@ enum Class {
     Elsewhere,
 }
 
+impl Rank {
+    /// One number, in the same order.
+    fn packed(self) -> u64 {
+        let bits = |count: usize, most: u64| (count as u64).min(most);
+        let counts = bits(self.other_marks, 0xff) << 32 | bits(self.beginnings, 0xff) << 24;
+        (self.class as u64) << 40 | counts | bits(self.length, 0xff_ffff)
+    }
+}
+
 impl<K: Copy> Index<K> {
     pub fn new<'a>(all: impl IntoIterator<Item = Searchable<'a, K>>) -> Self {
         let mut index = Self { entries: Vec::new(), lines: String::new(), letters: String::new(), words: Vec::new() };
@@ -83,13 +96,20 @@ impl<K: Copy> Index<K> {
                 let folded = index.write(&word.folded);
                 let letters = end(&index.letters);
                 index.letters.push_str(&word.letters);
-                index.words.push(NameWord { folded, letters: letters..end(&index.letters), tone: word.tone });
+                let first = word.folded.bytes().next().unwrap_or_default();
+                index.words.push(NameWord { first, folded, letters: letters..end(&index.letters), tone: word.tone });
             }
             for word in others.into_iter().flat_map(words).chain(words(code)) {
                 index.write(&word.folded);
             }
             let name = words_before as u32..index.words.len() as u32;
-            index.entries.push(Entry { key, code: code.to_lowercase(), line: line..end(&index.lines), name });
+            let line = line..end(&index.lines);
+            index.entries.push(Entry { key, code: code.to_lowercase(), order: 0, line, name });
+        }
+        let mut by_code: Vec<usize> = (0..index.entries.len()).collect();
+        by_code.sort_by(|one, other| index.entries[*one].code.cmp(&index.entries[*other].code));
+        for (order, place) in by_code.into_iter().enumerate() {
+            index.entries[place].order = order as u32;
         }
         index
     }
@@ -109,8 +129,9 @@ impl<K: Copy> Index<K> {
             wanted.iter().all(|word| line.contains(word.as_str()))
         };
         let found = self.entries.iter().filter(holds_all).filter(|entry| may_be(entry.key));
-        let mut ranked: Vec<_> = found.map(|entry| (self.rank(entry, query), &entry.code, entry.key)).collect();
-        ranked.sort_unstable_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+        let mut ranked: Vec<_> =
+            found.map(|entry| (self.rank(entry, query).packed(), entry.order, entry.key)).collect();
+        ranked.sort_unstable_by_key(|(rank, order, _)| (*rank, *order));
         ranked.into_iter().map(|(_, _, key)| key).collect()
     }
 
@@ -129,11 +150,12 @@ impl<K: Copy> Index<K> {
 
     fn class(&self, entry: &Entry<K>, name: &[NameWord], query: &Query, all_in_name: bool) -> Class {
         let folded = |word: &NameWord| part(&self.lines, &word.folded);
+        let begins = |word: &NameWord, wanted: &Word| {
+            Some(word.first) == wanted.folded.bytes().next() && folded(word).starts_with(&wanted.folded)
+        };
         let begins_at = |at: usize| {
             let here = name.get(at..at + query.words.len());
-            here.is_some_and(|here| {
-                here.iter().zip(&query.words).all(|(word, wanted)| folded(word).starts_with(&wanted.folded))
-            })
+            here.is_some_and(|here| here.iter().zip(&query.words).all(|(word, wanted)| begins(word, wanted)))
         };
         let is_whole = || name.iter().zip(&query.words).all(|(word, wanted)| folded(word) == wanted.folded);
         if entry.code == query.text {
@@ -163,7 +185,8 @@ impl<K: Copy> Index<K> {
                 .starts_with(&wanted.folded)
                 .then(|| Match { has_other_marks: wanted.has_marks() && !has_same_marks, is_beginning: is_unfinished })
         };
-        name.iter().filter_map(fit).min()
+        let first = wanted.folded.bytes().next();
+        name.iter().filter(|word| Some(word.first) == first).filter_map(fit).min()
     }
 }
 
