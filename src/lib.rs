@@ -1,6 +1,7 @@
 //! Liên Thông: the gateway between a province's one-stop systems and the national systems.
 //! The modules in reading order: the topics, what they stand on, and what puts it all together.
 
+pub mod agreement;
 pub mod catalogue;
 pub mod dossiers;
 pub mod erasure;

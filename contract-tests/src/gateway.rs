@@ -66,6 +66,7 @@ storage = {{ keys_folder = {:?}, least_free_bytes = 0, least_free_percent = 0, s
 outbox = {{ most_in_flight = 64, claim_batch = 64, retry_delays_ms = [20, 50, 100, 250], look_up_delay_ms = 20, poll_ms = 100, credential_pause_ms = 300, breaker = {{ failures_in_a_row = 1000, failure_percent = 100, first_pause_ms = 50, longest_pause_ms = 200 }} }}
 log = {{ filter = "warn", format = "json" }}
 catalogue = {{ every_hours = 0 }}
+agreement = {{ nightly = false, calls_per_second = 2000 }}
 agencies = [
     {{ code = "H15", name = "Ủy ban nhân dân tỉnh" }},
     {{ code = "H15.50", name = "Trung tâm", parent = "H15" }},

@@ -1,6 +1,7 @@
 //! The words and the ports of the gateway: types that cannot hold a wrong value, and the small traits by which
 //! the gateway meets other systems. No I/O, no runtime, no HTTP, no SQL.
 
+pub mod agreement;
 pub mod catalogue;
 pub mod dossier;
 pub mod inbox;

@@ -1,5 +1,6 @@
 //! The running sandbox: starts and stops the server, and shows a test what the portal holds.
-//! It must never offer a way to write dossiers past the wire.
+//! Nothing writes dossiers past the wire but [`Sandbox::tamper`]: what has happened to the portal's data is what an agreement check
+//! is to find.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Response, StatusCode};
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -102,6 +104,12 @@ impl Sandbox {
     /// By code.
     pub fn dossiers(&self) -> Vec<HeldDossier> {
         self.portal.dossiers.page("", usize::MAX)
+    }
+
+    /// Something has happened to what the portal holds of a dossier: it is given what is there, and says what is there from now on.
+    /// No rule of the portal applies, and the ledger tells nothing of it.
+    pub fn tamper(&self, code: &str, change: impl FnOnce(Option<Map<String, Value>>) -> Option<Map<String, Value>>) {
+        self.portal.dossiers.tamper(code, change);
     }
 
     /// What the catalogue holds, in the order of its list.

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use lienthong_domain::agreement::Class;
+use lienthong_domain::scalar::Scalar;
+
 use super::record::Kind;
 
 /// One event of the specification: a kind and an operation.
@@ -95,6 +98,11 @@ pub const EVENTS: &[Event] = &[
     event(Kind::Config, "config.change", &["done"], &["config", "purpose"]),
     event(Kind::Config, "catalogue.change", &["done"], &["catalogue"]),
     event(Kind::Operator, "catalogue.run", &["done"], &[]),
+    event(Kind::Operator, "agreement.run", &["done"], &[]),
+    event(Kind::Lookup, "agreement.compare", &["done"], &["comparison", "route"]),
+    event(Kind::Lookup, "agreement.difference", Class::SCHEMA.values, &["agency", "route", "subject"]),
+    event(Kind::Decide, "agreement.repair", &["done"], &["agency", "purpose", "subject"]),
+    event(Kind::Decide, "agreement.dismiss", &["done"], &["agency", "purpose", "subject"]),
     event(Kind::Shard, "audit.close", &["done"], &["closing"]),
     event(Kind::Shard, "audit.drop", &["done"], &["closing", "ground"]),
     event(Kind::Key, "key.use", &["done"], &["generation", "officer"]),

@@ -25,7 +25,7 @@ pub mod zone;
 
 pub use log::{Frontier, Hash, empty_root, leaf_hash, node_hash};
 pub use record::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewConfiguration, NewEpoch,
-    NewGeneration, NewVersions, Outcome,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewComparison, NewConfiguration,
+    NewEpoch, NewGeneration, NewVersions, Outcome,
 };
 pub use recorder::{Recorder, SealedRecord};

@@ -210,6 +210,15 @@ pub struct NewVersions {
     pub last: i64,
 }
 
+/// What came of asking the nation for a page of dossiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct NewComparison {
+    /// Differences.
+    pub different: u64,
+    /// Dossiers for which it has answered.
+    pub looked_up: u64,
+}
+
 impl NewVersions {
     /// Numbered from the one after `after`.
     pub fn of(after: i64, digests: impl ExactSizeIterator<Item = [u8; 32]>) -> Self {
@@ -259,6 +268,7 @@ pub struct Draft<'a> {
     pub generation: Option<NewGeneration>,
     pub closing: Option<NewClosing>,
     pub versions: Option<NewVersions>,
+    pub comparison: Option<NewComparison>,
     /// Of an erasure.
     pub ground: Option<LegalGround>,
     /// Number of the document by which it was ordered.
@@ -291,6 +301,7 @@ impl<'a> Draft<'a> {
             generation: None,
             closing: None,
             versions: None,
+            comparison: None,
             ground: None,
             document: None,
             outcome,
@@ -347,6 +358,8 @@ pub(super) struct Record<'a> {
     pub(super) client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) closing: Option<&'a NewClosing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) comparison: Option<NewComparison>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) config: Option<&'a NewConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]

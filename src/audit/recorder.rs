@@ -84,6 +84,7 @@ impl Recorder {
             at: at.to_text(),
             body: draft.commitment(),
             catalogue: draft.versions.as_ref(),
+            comparison: draft.comparison,
             client: draft.client,
             closing: draft.closing.as_ref(),
             config: draft.config.as_ref(),

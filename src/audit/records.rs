@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use deserr::Deserr;
@@ -183,12 +182,8 @@ async fn list_records(
     draft.subject = question.dossier.as_deref();
     records.record(&draft).await?;
     let page = records.search(&client, &question, after.as_ref(), limit).await?;
-    let link = page.next_cursor.as_ref().map(|next| format!("</v1/audit/records?cursor={next}{kept}>; rel=\"next\""));
-    let mut response = Json(page).into_response();
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    let cursor = page.next_cursor.clone();
+    Ok(query::with_next(Json(page), "/v1/audit/records", cursor.as_deref(), &kept))
 }
 
 /// Xem một bản ghi với chứng cứ

@@ -86,12 +86,8 @@ async fn list_catalogue_procedures(
     let list = copied(&held, List::Procedures)?;
     let (page, total, next_cursor) = catalogue.page(list, &filter)?;
     let items: Vec<ProcedureItem> = page.into_iter().map(ProcedureItem::from).collect();
-    with_next(
-        tagged(&headers, &ProcedurePage { items, total, next_cursor: next_cursor.clone() })?,
-        next_cursor,
-        &filter,
-        "procedures",
-    )
+    let page = tagged(&headers, &ProcedurePage { items, total, next_cursor: next_cursor.clone() })?;
+    Ok(query::with_next(page, "/v1/catalogue/procedures", next_cursor.as_deref(), &filter.kept))
 }
 
 /// Một thủ tục, đầy đủ nội dung
@@ -195,13 +191,9 @@ async fn list_dictionary(
     let list = copied(&held, List::Dictionary(dictionary))?;
     let (page, total, next_cursor) = catalogue.page(list, &filter)?;
     let items: Vec<DictionaryItem> = page.into_iter().map(DictionaryItem::from).collect();
-    let path = format!("dictionaries/{}", dictionary.as_str());
-    with_next(
-        tagged(&headers, &DictionaryPage { items, total, next_cursor: next_cursor.clone() })?,
-        next_cursor,
-        &filter,
-        &path,
-    )
+    let path = format!("/v1/catalogue/dictionaries/{}", dictionary.as_str());
+    let page = tagged(&headers, &DictionaryPage { items, total, next_cursor: next_cursor.clone() })?;
+    Ok(query::with_next(page, &path, next_cursor.as_deref(), &filter.kept))
 }
 
 /// Những gì đã thay đổi
@@ -340,13 +332,5 @@ pub(super) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Respo
     headers.extend(HeaderValue::from_str(&tag).ok().map(|tag| (header::ETAG, tag)));
     // It may be kept, and is asked for again with its tag.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    Ok(response)
-}
-
-fn with_next(mut response: Response, cursor: Option<String>, filter: &Filter, path: &str) -> Result<Response, Problem> {
-    let link = cursor.map(|cursor| format!("</v1/catalogue/{path}?cursor={cursor}{}>; rel=\"next\"", filter.kept));
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-        response.headers_mut().insert(header::LINK, link);
-    }
     Ok(response)
 }

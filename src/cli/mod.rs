@@ -12,6 +12,7 @@ mod keys;
 mod migrate;
 mod openapi;
 mod outbox;
+mod portal;
 mod progress;
 mod sandbox;
 mod serve;
@@ -60,6 +61,9 @@ enum Command {
     /// Bản sao danh mục quốc gia / The copy of the national catalogue
     #[command(subcommand)]
     Catalogue(catalogue::Command),
+    /// Đối soát với Cổng quốc gia / Whether province and nation agree
+    #[command(subcommand)]
+    Portal(portal::Command),
     /// Xóa hẳn nội dung theo yêu cầu hợp pháp / Erase contents for ever, on a legal ground
     #[command(subcommand)]
     Erase(erase::Command),
@@ -112,6 +116,7 @@ pub fn run() -> ExitCode {
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Catalogue(command) => catalogue::run(&load(&arguments)?, command).await,
+            Command::Portal(command) => portal::run(&load(&arguments)?, command).await,
             Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
             Command::Audit(command) => Box::pin(audit::run(|| load(&arguments), command)).await,
             Command::Keys(command) => keys::run(&load(&arguments)?, command).await,
@@ -134,6 +139,7 @@ pub fn run() -> ExitCode {
             eprintln!("SAI / NOT VERIFIED: {why}");
             ExitCode::FAILURE
         }
+        Err(Failure::Differs) => ExitCode::from(3),
         Err(Failure::Unreadable(why)) => {
             eprintln!("lienthong: {why}");
             ExitCode::from(2)
@@ -154,6 +160,8 @@ enum Failure {
     Configuration(Vec<Mistake>),
     /// Something of the audit log is not what it should be.
     NotVerified(String),
+    /// Province and nation do not agree, or not everything could be compared.
+    Differs,
     /// What was to be verified cannot be read.
     Unreadable(String),
     /// A device does not take the PIN that it was given.

@@ -124,7 +124,10 @@ impl Delivery for PortalDelivery {
 
     async fn look_up(&self, claimed: &Claimed) -> Result<Presence, PortError> {
         match DossierCode::parse(&claimed.item.lane) {
-            Ok(code) => self.portal().look_up(&code).await,
+            Ok(code) => {
+                let found = self.portal().look_up(&code).await?;
+                Ok(if found.is_some() { Presence::Present } else { Presence::Absent })
+            }
             Err(_) => Err(unreadable_body()),
         }
     }

@@ -119,12 +119,8 @@ async fn list_dossiers(
 ) -> Result<Response, Problem> {
     let kept = query::without_cursor(&parameters);
     let page = dossiers.list(&client, read_filter(parameters, dossiers.limits.page_items)?).await?;
-    let link = page.next_cursor.as_ref().map(|cursor| format!("</v1/dossiers?cursor={cursor}{kept}>; rel=\"next\""));
-    let mut response = Json(page).into_response();
-    if let Some(link) = link {
-        set(&mut response, header::LINK, &link);
-    }
-    Ok(response)
+    let cursor = page.next_cursor.clone();
+    Ok(query::with_next(Json(page), "/v1/dossiers", cursor.as_deref(), &kept))
 }
 
 /// Gửi tiến độ xử lý

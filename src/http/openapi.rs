@@ -27,6 +27,8 @@ pub const API_VERSION: &str = "1.0.0";
     tags(
         (name = "dossiers", description = "Hồ sơ và tiến độ. / Dossiers and their steps."),
         (name = "catalogue", description = "Danh mục quốc gia. / The national catalogue."),
+        (name = "inbox", description = "Những gì Cổng gửi đến. / What the portal sends."),
+        (name = "agreement", description = "Đối soát tỉnh và Cổng. / Whether province and nation agree."),
         (name = "operations", description = "Việc gửi ra ngoài tỉnh. / What leaves the province."),
         (name = "audit", description = "Nhật ký kiểm toán. / The audit log."),
         (name = "access", description = "Mã truy cập. / Access tokens."),

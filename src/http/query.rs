@@ -1,7 +1,9 @@
-//! Query parameters: each at most once, none that is not known, all mistakes at once.
+//! Query parameters: each at most once, none that is not known, all mistakes at once; and where the next page is.
 
 use std::collections::HashSet;
 
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 
 /// Hands each parameter to `take`, which says `None` of one that it does not know.
@@ -30,6 +32,16 @@ pub fn read(
 pub fn limit(value: &str, most: usize) -> Result<usize, Refusal> {
     let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
     limit.ok_or_else(|| Refusal::new("limit", format!("Từ 1 đến {most}."), format!("1 to {most}.")))
+}
+
+/// The same page with where the next one is (RFC 8288), if there is one. `kept`: [`without_cursor`].
+pub fn with_next(page: impl IntoResponse, path: &str, cursor: Option<&str>, kept: &str) -> Response {
+    let mut response = page.into_response();
+    let link = cursor.map(|cursor| format!("<{path}?cursor={cursor}{kept}>; rel=\"next\""));
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
 }
 
 /// The same parameters without the cursor, to be written behind one.

@@ -19,6 +19,7 @@ use super::rules::{self, RuleBook};
 use crate::access::oauth::{self, TokenEndpoint};
 use crate::access::quotas::{self, Quotas};
 use crate::access::{Access, authenticate};
+use crate::agreement;
 use crate::audit;
 use crate::catalogue::{self, Catalogue};
 use crate::dossiers::{self, Dossiers};
@@ -32,6 +33,7 @@ pub struct Topics {
     pub inbox: Arc<Inbox>,
     /// What sends to the inbox, if it is on.
     pub sender: Option<Arc<Portal>>,
+    pub agreement: Arc<agreement::http::Agreement>,
     pub operations: Arc<operations::Operations>,
     pub audit: Arc<audit::http::PublicLog>,
     pub records: Arc<audit::records::Records>,
@@ -48,6 +50,7 @@ fn api(topics: &Topics) -> OpenApiRouter {
         .merge(dossiers::http::routes(Arc::clone(&topics.dossiers)))
         .merge(catalogue::http::routes(Arc::clone(&topics.catalogue)))
         .merge(inbox::http::routes(Arc::clone(&topics.inbox)))
+        .merge(agreement::http::routes(Arc::clone(&topics.agreement)))
         .merge(operations::routes(Arc::clone(&topics.operations)))
         .merge(audit::records::routes(Arc::clone(&topics.records)))
         .merge(super::metrics::routes(topics.counts.clone()))

@@ -59,12 +59,8 @@ async fn list_inbox_items(
     let page = inbox
         .list(&client, read_filter(parameters, inbox.limits.page_items)?, place.map(|Extension(place)| place))
         .await?;
-    let link = page.next_cursor.as_ref().map(|cursor| format!("</v1/inbox-items?cursor={cursor}{kept}>; rel=\"next\""));
-    let mut response = Json(page).into_response();
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    let cursor = page.next_cursor.clone();
+    Ok(query::with_next(Json(page), "/v1/inbox-items", cursor.as_deref(), &kept))
 }
 
 /// Một thông điệp và nội dung

@@ -120,6 +120,18 @@ pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::R
             }
         }
     };
+    let compare = {
+        let (lasting, in_force) = (Arc::clone(lasting), in_force.clone());
+        move || {
+            let check = lasting.agreement_check(&in_force.borrow());
+            async move {
+                match check {
+                    Some(check) => check.turn().await,
+                    None => Ok(false),
+                }
+            }
+        }
+    };
     let rotate = {
         let in_force = in_force.clone();
         move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
@@ -166,6 +178,7 @@ pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::R
         Duty { name: "old logs", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(drop())) },
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
         duty("catalogue", Duration::from_secs(1), copy_catalogue),
+        Duty { name: "agreement", every: Duration::from_secs(1), turn: Box::new(move |_| Box::pin(compare())) },
         Duty { name: "erased files", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(sweep_gone())) },
         Duty {
             name: "stray files",

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use axum::Router;
 use lienthong_adapter_kit::card::{Card, Ports, Tools};
 use lienthong_domain::catalogue::AgencyRegister;
-use lienthong_domain::port::{CatalogueSource, DossierPortal};
+use lienthong_domain::port::DossierPortal;
 use lienthong_domain::time::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
@@ -23,6 +23,8 @@ use crate::access::oauth::{TokenEndpoint, http::TOKEN_PATH};
 use crate::access::quotas::{Quotas, Shared, SharedSettings, UpstreamQuotasInForce};
 use crate::access::register::Register;
 use crate::access::tokens::TokenSettings;
+use crate::agreement::http::Agreement;
+use crate::agreement::{self, store::AgreementStore};
 use crate::audit::anchors::agency::AgencySignature;
 use crate::audit::anchors::timestamps::Timestamps;
 use crate::audit::anchors::witnesses::Witness;
@@ -62,8 +64,9 @@ pub(super) struct Lasting {
     pub(super) files: Files,
     pub(super) catalogue: Arc<dyn CatalogueStore>,
     pub(super) catalogue_copy: Arc<catalogue::Copy>,
-    /// Where the catalogue is copied from, in the configuration in force.
-    pub(super) catalogue_source: RwLock<Option<Arc<dyn CatalogueSource>>>,
+    pub(super) agreement: Arc<dyn AgreementStore>,
+    /// What the adapter of the portal offers, in the configuration in force.
+    in_force: RwLock<Ports>,
     /// A stop was asked for.
     pub(super) is_leaving: Arc<AtomicBool>,
     /// What was counted since the process began.
@@ -106,7 +109,8 @@ impl Lasting {
             files: Files::new(settings.files_folder(), settings.least_free()),
             catalogue_copy: Arc::new(catalogue::Copy::open(Arc::clone(&catalogue)).await?),
             catalogue,
-            catalogue_source: RwLock::default(),
+            agreement: stores.agreement(),
+            in_force: RwLock::default(),
             stores: Arc::clone(stores),
             clock: Arc::clone(clock),
             is_leaving: Arc::default(),
@@ -115,19 +119,35 @@ impl Lasting {
         })
     }
 
-    /// From now on the catalogue is copied from there.
-    pub(super) fn copy_from(&self, ports: &Ports) {
-        *self.catalogue_source.write().unwrap_or_else(PoisonError::into_inner) = ports.catalogue_source.clone();
+    /// From now on the leader asks this portal.
+    pub(super) fn ask(&self, ports: &Ports) {
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = ports.clone();
+    }
+
+    fn ports(&self) -> Ports {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What copies the catalogue; `None` if no adapter offers one.
     pub(super) fn catalogue_sync(&self, settings: &Settings) -> Option<catalogue::Sync> {
         Some(catalogue::Sync {
-            source: self.catalogue_source.read().unwrap_or_else(PoisonError::into_inner).clone()?,
+            source: self.ports().catalogue_source?,
             store: Arc::clone(&self.catalogue),
             recorder: Arc::clone(&self.stores.recorder),
             clock: Arc::clone(&self.clock),
             pace: settings.catalogue.pace(),
+        })
+    }
+
+    /// What compares province and nation; `None` if no adapter offers a portal.
+    pub(super) fn agreement_check(&self, settings: &Settings) -> Option<agreement::Check> {
+        Some(agreement::Check {
+            portal: self.ports().dossier_portal?,
+            store: Arc::clone(&self.agreement),
+            decisions: self.stores.agreement_decisions(&self.clock),
+            recorder: Arc::clone(&self.stores.recorder),
+            clock: Arc::clone(&self.clock),
+            pace: settings.agreement.pace(),
         })
     }
 }
@@ -323,6 +343,13 @@ fn topics(
             store: Arc::clone(&lasting.catalogue),
             keys: Arc::clone(&stores.keys),
             page_items: settings.catalogue.page_items,
+        }),
+        agreement: Arc::new(Agreement {
+            store: Arc::clone(&lasting.agreement),
+            agencies: Arc::clone(&agencies),
+            clock: Arc::clone(clock),
+            keys: Arc::clone(&stores.keys),
+            page_items: settings.agreement.page_items,
         }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(health),

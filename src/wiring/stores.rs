@@ -11,6 +11,7 @@ use lienthong_domain::time::Clock;
 use super::lock_folder;
 use crate::access::administer::Administration;
 use crate::access::{self, store::AccessStore};
+use crate::agreement::{self, store::AgreementStore};
 use crate::audit::continuation::Continuation;
 use crate::audit::memory::Memory;
 use crate::audit::signer::Signer;
@@ -18,6 +19,7 @@ use crate::audit::store::AuditStore;
 use crate::audit::{self, Recorder};
 use crate::catalogue::{self, store::CatalogueStore};
 use crate::config::{Engine, Settings};
+use crate::dossiers;
 use crate::erasure::{self, Eraser};
 use crate::keyring::{self, Keyring};
 use crate::outbox::{self, store::OutboxStore};
@@ -168,6 +170,23 @@ impl Stores {
     /// The copy of the national catalogue.
     pub fn catalogue(&self) -> Arc<dyn CatalogueStore> {
         catalogue::store::open(&self.database)
+    }
+
+    /// Checks whether province and nation agree, and what differs.
+    pub fn agreement(&self) -> Arc<dyn AgreementStore> {
+        agreement::store::open(&self.database, &self.bodies)
+    }
+
+    /// Decides about what differs.
+    pub fn agreement_decisions(&self, clock: &Arc<dyn Clock>) -> agreement::Decisions {
+        agreement::Decisions {
+            store: self.agreement(),
+            dossiers: dossiers::store::open(&self.database, &self.recorder),
+            outbox: Arc::clone(&self.outbox),
+            recorder: Arc::clone(&self.recorder),
+            clock: Arc::clone(clock),
+            bell: self.bell.clone(),
+        }
     }
 
     /// Erases contents.

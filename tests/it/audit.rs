@@ -2,8 +2,8 @@
 
 use lienthong::audit::event::{ALWAYS, EVENTS, Event};
 use lienthong::audit::{
-    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewConfiguration, NewEpoch,
-    NewGeneration, NewVersions, Outcome, leaf_hash,
+    BodyCommitment, Draft, Kind, LegalGround, MOST_BYTES, NewAnchor, NewClosing, NewComparison, NewConfiguration,
+    NewEpoch, NewGeneration, NewVersions, Outcome, leaf_hash,
 };
 use lienthong::storage::bodies::SealedBody;
 
@@ -25,6 +25,10 @@ fn longest_draft(event: &Event) -> Draft<'static> {
                 draft.closing = Some(NewClosing { log, root: [7; 32], size: u64::MAX >> 11 });
             }
             "catalogue" => draft.versions = Some(NewVersions::of(i64::MAX >> 11, [[7; 32]].into_iter())),
+            "comparison" => {
+                let most = u64::MAX >> 11;
+                draft.comparison = Some(NewComparison { different: most, looked_up: most });
+            }
             "anchor" => draft.anchor = Some(NewAnchor::new(u64::MAX >> 11, b"a time stamp")),
             "body" => draft = draft.body(&longest_body()),
             "client" => {

@@ -36,8 +36,8 @@ impl Gateway {
             set("ACCESS__TOKEN_LIFETIME_S", "3600".into()),
             set("STORAGE__SQLITE__DATA_FOLDER", folder.join("data").display().to_string()),
             // How full this machine's disk is has nothing to do with the API.
-            set("STORAGE__SQLITE__LEAST_FREE_BYTES", "0".into()),
-            set("STORAGE__SQLITE__LEAST_FREE_PERCENT", "0".into()),
+            set("STORAGE__LEAST_FREE_BYTES", "0".into()),
+            set("STORAGE__LEAST_FREE_PERCENT", "0".into()),
             set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
             set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", url(portal)),
             set("LOG__FILTER", "error".into()),

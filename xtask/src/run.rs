@@ -17,6 +17,10 @@ const PROOFS: &[(&str, &str)] = &[
         "catalogue",
         "6,413 procedures copied: one list call, bounded details; again and nothing is written; killed in the midst",
     ),
+    (
+        "agreement",
+        "106,000 dossiers against the nation, 1 % of every class of difference put in: exactly these found, killed in the midst",
+    ),
     ("cold", "10,000 readers of one procedure that nobody has asked for yet: one call to the portal"),
     ("overload", "five times as many callers as places, and a client at twenty times its quota: who feels it"),
     ("slow", "1,500 connections that send heads or bodies, or take answers, drop by drop: an honest client goes on"),

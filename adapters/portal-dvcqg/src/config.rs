@@ -14,6 +14,7 @@ use lienthong_domain::scalar::Scalar;
 use crate::codes::Codes;
 use crate::dictionaries::DictionaryServices;
 use crate::inbound::InboundSettings;
+use crate::look_up::LookUpSettings;
 
 #[derive(Debug, Clone, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
@@ -43,6 +44,7 @@ pub(crate) struct Profile {
     pub(crate) services: Services,
     pub(crate) wire: WireSettings,
     pub(crate) inbound: InboundSettings,
+    pub(crate) look_up: LookUpSettings,
     pub(crate) after_ambiguity: AmbiguitySettings,
     pub(crate) catalogue: CatalogueSettings,
     pub(crate) codes: Codes,

@@ -8,6 +8,7 @@ mod dictionaries; // short lists of the catalogue
 mod error; // what can go wrong, as decisions
 mod fields; // members of a message that came
 mod inbound; // what the portal sends by itself
+mod look_up; // what the portal tells of a dossier
 mod mapping; // dossier and step -> wire, total
 mod portal; // the port
 mod procedures; // the catalogue of procedures as a whole

@@ -255,6 +255,11 @@ const fn state(state: DossierState) -> &'static str {
     }
 }
 
+/// The state that has this code.
+pub(crate) fn state_of(code: &str) -> Option<DossierState> {
+    DossierState::ALL.iter().copied().find(|known| state(*known) == code)
+}
+
 /// Kênh thực hiện.
 pub(crate) const fn channel(channel: Channel) -> &'static str {
     match channel {

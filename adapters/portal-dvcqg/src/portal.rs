@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lienthong_adapter_kit::Tools;
+use lienthong_domain::agreement::NationalDossier;
 use lienthong_domain::catalogue::ProcedureCode;
 use lienthong_domain::dossier::{Channel, Dossier, DossierCode, Owner, StatusReport, Step};
 use lienthong_domain::invalid::{Message, Refusal};
 use lienthong_domain::port::{
-    AfterAmbiguity, Aged, DossierPortal, PortError, PortalOperation, Presence, ProcedureCatalogue, ProcedureEntry,
+    AfterAmbiguity, Aged, DossierPortal, PortError, PortalOperation, ProcedureCatalogue, ProcedureEntry,
 };
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::client::{Client, Judged, Service};
 use crate::config::{Ambiguity, Endpoint, Profile, ReplyClass};
 use crate::error::{CallFailure, refused_here};
+use crate::look_up;
 use crate::mapping::{Mapping, personal_texts, true_false};
 use crate::reason::PersonalTexts;
 use crate::reply::{member, text};
@@ -126,7 +128,7 @@ impl DossierPortal for NationalPortal {
         self.write(wire::SEND_REPORT, &sent, &personal).await.map_err(CallFailure::of_write)
     }
 
-    async fn look_up(&self, dossier: &DossierCode) -> Result<Presence, PortError> {
+    async fn look_up(&self, dossier: &DossierCode) -> Result<Option<NationalDossier>, PortError> {
         let services = &self.client.profile.services;
         let service = Service { endpoint: services.look_up_at, name: &services.look_up_name, is_read: true };
         let query = wire::DossierQuery { dossier: dossier.as_str().to_owned() };
@@ -138,7 +140,8 @@ impl DossierPortal for NationalPortal {
                 }
                 other => other.of_read(),
             })?;
-        Ok(if found.is_empty() { Presence::Absent } else { Presence::Present })
+        let profile = &self.client.profile;
+        Ok((!found.is_empty()).then(|| look_up::told(&found, dossier, &profile.look_up, profile.wire.time_format)))
     }
 
     fn after_ambiguity(&self, operation: PortalOperation) -> AfterAmbiguity {

@@ -4,7 +4,8 @@
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
 use lienthong_contract_tests::scenarios::{
-    ambiguity, catalogue, cold, copy, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
+    agreement, ambiguity, catalogue, cold, copy, database, kills, overload, poison, power_cut, replicas, rotation,
+    slow, tampering,
 };
 
 #[tokio::main]
@@ -17,6 +18,7 @@ async fn main() -> Result<()> {
         Some("database") => prove_database().await,
         Some("copy") => prove_copy().await,
         Some("catalogue") => prove_catalogue().await,
+        Some("agreement") => prove_agreement().await,
         Some("cold") => prove_cold().await,
         Some("overload") => prove_overload().await,
         Some("slow") => prove_slow().await,
@@ -62,6 +64,23 @@ async fn prove_catalogue() -> Result<()> {
         "killed when {} remained: {} asked for after that; {} names wrong",
         report.remained, report.asked_after, report.wrong
     );
+    report.check()
+}
+
+async fn prove_agreement() -> Result<()> {
+    let report = agreement::run(106_000, 1).await?;
+    println!("{} dossiers; put in: {:?}", report.dossiers, report.injected);
+    println!(
+        "{} found, {} not found, {} invented; {:.1} s, {} looked up; killed when {} were done, {} asked for again",
+        report.found,
+        report.not_found,
+        report.invented,
+        report.took.as_secs_f64(),
+        report.looked_up,
+        report.done_at_kill,
+        report.asked_again
+    );
+    println!("{:?} MiB at most, before and after the kill", report.memory_mib);
     report.check()
 }
 

@@ -1,5 +1,6 @@
 //! Scenarios over the real wire, each a function of its volume.
 
+pub mod agreement;
 pub mod ambiguity;
 pub mod catalogue;
 pub mod cold;

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "some print the figures that they have checked")]
 
 mod access;
+mod agreement;
 mod anchors;
 mod architecture;
 mod audit_log;

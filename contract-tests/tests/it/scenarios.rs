@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lienthong_contract_tests::scenarios::{
-    ambiguity, catalogue, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
+    agreement, ambiguity, catalogue, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,6 +103,12 @@ async fn whatever_a_power_cut_leaves_every_acknowledged_dossier_is_in_it_and_the
     let report = power_cut::run(&volume).await.unwrap();
     report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
     assert!(report.acknowledged == 320 && report.cuts == 80 && report.starts >= 2, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exactly_the_differences_that_were_put_in_are_found_although_the_gateway_is_killed() {
+    let report = agreement::run(3_000, 7).await.unwrap();
+    report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::agreement::NationalDossier;
 use crate::dossier::{Dossier, DossierCode, StatusReport, Step};
 
 use super::PortError;
@@ -60,8 +61,8 @@ pub trait DossierPortal: Send + Sync {
     /// Tells where a dossier that was born on the portal stands here. `NotFound` if the portal knows none of this code.
     async fn report(&self, report: &StatusReport) -> Result<(), PortError>;
 
-    /// Whether the portal has a dossier of this code. A read: it changes nothing.
-    async fn look_up(&self, dossier: &DossierCode) -> Result<Presence, PortError>;
+    /// What the portal tells of its dossier of this code; `None` if it has none. A read: it changes nothing.
+    async fn look_up(&self, dossier: &DossierCode) -> Result<Option<NationalDossier>, PortError>;
 
     /// What this portal's profile allows after an unknown outcome.
     fn after_ambiguity(&self, operation: PortalOperation) -> AfterAmbiguity;

@@ -1,5 +1,6 @@
 //! The domain's words, by subject.
 
+mod agreement;
 mod codes;
 mod dossiers;
 mod indicators;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use lienthong_adapter_kit::card::Card;
 use lienthong_adapter_kit::http::Url;
+use lienthong_domain::agreement::Class;
 use lienthong_domain::catalogue::AgencyCode;
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 
@@ -217,18 +218,31 @@ impl Settings {
         self.check_issuers(&mut must);
         self.check_quotas(cards, &mut must);
         self.check_trace(&mut must);
-        let catalogue = &self.catalogue;
-        for (name, number, most) in [
-            ("every_hours", catalogue.every_hours as usize, 0..=8_760),
-            ("retry_s", catalogue.retry_s as usize, 1..=86_400),
-            ("parallel_calls", catalogue.parallel_calls, 1..=64),
-            ("most_shrink_percent", catalogue.most_shrink_percent.into(), 0..=100),
-            ("page_items", catalogue.page_items, 1..=500),
+        let (catalogue, agreement) = (&self.catalogue, &self.agreement);
+        for (name, number, allowed) in [
+            ("/catalogue/every_hours", catalogue.every_hours as usize, 0..=8_760),
+            ("/catalogue/retry_s", catalogue.retry_s as usize, 1..=86_400),
+            ("/catalogue/parallel_calls", catalogue.parallel_calls, 1..=64),
+            ("/catalogue/most_shrink_percent", catalogue.most_shrink_percent.into(), 0..=100),
+            ("/catalogue/page_items", catalogue.page_items, 1..=500),
+            ("/agreement/hour", usize::try_from(agreement.hour).unwrap_or(usize::MAX), 0..=23),
+            ("/agreement/calls_per_second", agreement.calls_per_second as usize, 1..=10_000),
+            ("/agreement/parallel_calls", agreement.parallel_calls, 1..=64),
+            ("/agreement/sample_percent", agreement.sample_percent.into(), 1..=100),
+            ("/agreement/retry_s", agreement.retry_s as usize, 1..=86_400),
+            ("/agreement/most_repairs_percent", agreement.most_repairs_percent.into(), 0..=100),
+            ("/agreement/page_items", agreement.page_items, 1..=500),
         ] {
-            let (least, most) = (most.start(), most.end());
+            let (least, most) = (allowed.start(), allowed.end());
             let (vi, en) = (format!("Từ {least} đến {most}."), format!("From {least} to {most}."));
-            must((*least..=*most).contains(&number), &format!("/catalogue/{name}"), &vi, &en);
+            must(allowed.contains(&number), name, &vi, &en);
         }
+        must(
+            agreement.repair.iter().all(|class| !matches!(class, Class::MissingLocally | Class::NeverGiven)),
+            "/agreement/repair",
+            "missing_locally và never_given không gửi lại được: ở đây không có gì để gửi.",
+            "missing_locally and never_given cannot be repaired: there is nothing here to send.",
+        );
         let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         must(filter.is_ok(), "/log/filter", "Không phải bộ lọc nhật ký.", "Not a log filter.");
         self.check_agencies(&mut wrong);

@@ -11,6 +11,7 @@ use deserr::Deserr;
 use jiff::civil::Date;
 use lienthong_adapter_kit::breaker::BreakerSettings;
 use lienthong_adapter_kit::secret::Secret;
+use lienthong_domain::agreement::Class;
 use lienthong_domain::catalogue::{AgencyCode, ProcedureCode};
 use lienthong_domain::dossier::DossierState;
 use lienthong_domain::invalid::{InvalidFields, Refusal};
@@ -71,6 +72,7 @@ section! {
         dossiers: DossierSettings,
         inbox: InboxSettings,
         catalogue: CatalogueSettings,
+        agreement: AgreementSettings,
         portal: PortalSettings,
         log: LogSettings,
         trace: TraceSettings,
@@ -166,6 +168,10 @@ section! { InboxSettings {
 } }
 section! { CatalogueSettings {
     every_hours: u32, retry_s: u32, parallel_calls: usize, most_shrink_percent: u8, page_items: usize,
+} }
+section! { AgreementSettings {
+    nightly: bool, hour: i8, calls_per_second: u32, parallel_calls: usize, sample_percent: u8, retry_s: u32,
+    repair: Vec<Class>, most_repairs_percent: u8, page_items: usize,
 } }
 section! { InboxRoute { procedure: ProcedureCode, agency: AgencyCode } }
 section! { PortalSettings { adapter: String } }

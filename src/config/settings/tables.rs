@@ -13,12 +13,13 @@ use lienthong_domain::scalar::Scalar;
 use reqwest::Url;
 
 use super::{
-    CatalogueSettings, HttpSettings, InboxSettings, QuotaLine, Settings, TimestampSettings, WitnessSettings,
-    listed_twice,
+    AgreementSettings, CatalogueSettings, HttpSettings, InboxSettings, QuotaLine, Settings, TimestampSettings,
+    WitnessSettings, listed_twice,
 };
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
 use crate::access::quotas::{Quota, QuotaTable, UpstreamLimits};
+use crate::agreement;
 use crate::audit::anchors::agency::SignatureTerms;
 use crate::audit::anchors::timestamps::TimestampTerms;
 use crate::audit::anchors::token::TokenKey;
@@ -89,6 +90,21 @@ impl InboxSettings {
             poll: Duration::from_millis(self.poll_ms),
             longest_wait: Duration::from_secs(self.longest_wait_s)
                 .min(Duration::from_millis(http.request_timeout_ms / 2)),
+        }
+    }
+}
+
+impl AgreementSettings {
+    pub fn pace(&self) -> agreement::Pace {
+        agreement::Pace {
+            nightly: self.nightly,
+            hour: self.hour,
+            calls_per_second: self.calls_per_second,
+            parallel: self.parallel_calls,
+            sample_percent: self.sample_percent,
+            retry_ms: i64::from(self.retry_s) * 1_000,
+            repair: self.repair.clone(),
+            most_repairs_percent: self.most_repairs_percent,
         }
     }
 }

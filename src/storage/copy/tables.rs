@@ -140,6 +140,15 @@ tables! {
         one: Integer, began_at: Integer null, ended_at: Integer null, completed_at: Integer null, next_at: Integer, remaining: Text,
         report: Text, asked_at: Integer null, may_shrink: Boolean,
     }
+    agreement_run (id) {
+        id: Uuid, origin: Text, until_at: Integer, ended_at: Integer null, pages: Integer, run: Text,
+    }
+    agreement_listed (run_id, code, side) { run_id: Uuid, code: Text, side: Text }
+    agreement_case (id) {
+        id: Uuid, run_id: Uuid, code: Text, agency_id: Text, class: Text, expected: Text, observed: Text, repair: Text, status: Text,
+        found_at: Integer, seen_at: Integer, returns: Integer, decided_at: Integer null, decided_by: Text null, words: Text null,
+        operation_id: Uuid null,
+    }
     kept_file (id) { id: Uuid, body_id: Uuid, is_gone: Boolean }
     audit_closed (shard) {
         shard: Text, size: Integer, root: Bytes, closed_at: Integer, dropped_at: Integer null, drop_record: Bytes null,

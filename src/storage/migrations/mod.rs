@@ -95,6 +95,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0011_catalogue.sqlite.sql"),
         postgres: include_str!("0011_catalogue.postgres.sql"),
     },
+    Migration {
+        number: 12,
+        name: "agreement",
+        is_additive: true,
+        sqlite: include_str!("0012_agreement.sqlite.sql"),
+        postgres: include_str!("0012_agreement.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

@@ -1,5 +1,9 @@
 //! Every request, member by member, as the fixtures show it.
 
+use lienthong_domain::agreement::{NationalDossier, Told};
+use lienthong_domain::dossier::DossierState;
+use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fake_portal::Answer;
@@ -77,9 +81,84 @@ async fn a_dossier_is_looked_up() {
         let answer = reply.clone();
         let portal = portal(move |_| Answer::ok(&answer)).await;
         let presence = adapter(&portal.url, json!({})).0.look_up(&code()).await.unwrap();
-        assert_eq!(presence == lienthong_domain::port::Presence::Present, present, "{reply}");
+        assert_eq!(presence.is_some(), present, "{reply}");
+        assert!(presence.is_none_or(|told| told == NationalDossier::PRESENT), "it is another one's, or tells nothing");
         assert_eq!(portal.body_of("TraCuuHoSo"), fixture!("requests/look-up.json"));
     }
+}
+
+#[tokio::test]
+async fn what_a_look_up_tells_is_read_and_nothing_is_read_into_it() {
+    let own = code().as_str().to_owned();
+    let due = Timestamp::parse("2026-11-25T17:00:00+07:00").unwrap();
+    let nothing = NationalDossier::PRESENT;
+    for (members, expected) in [
+        (json!({}), nothing.clone()),
+        (
+            json!({ "TRANGTHAIHOSO": "4" }),
+            NationalDossier { state: Told::Value(DossierState::Processing), ..NationalDossier::PRESENT },
+        ),
+        (
+            json!({ "TrangThaiHoSo": 10 }),
+            NationalDossier { state: Told::Value(DossierState::ResultReturned), ..NationalDossier::PRESENT },
+        ),
+        (json!({ "trangthaihoso": "11" }), NationalDossier { state: Told::Unreadable, ..NationalDossier::PRESENT }),
+        (json!({ "trangthaihoso": "" }), NationalDossier { state: Told::Unreadable, ..NationalDossier::PRESENT }),
+        (json!({ "trangthaihoso": ["4"] }), NationalDossier { state: Told::Unreadable, ..NationalDossier::PRESENT }),
+        (
+            json!({ "NGAYHENTRA": "20261125170000" }),
+            NationalDossier { due_at: Told::Value(Some(due)), ..NationalDossier::PRESENT },
+        ),
+        (json!({ "NGAYHENTRA": null }), NationalDossier { due_at: Told::Value(None), ..NationalDossier::PRESENT }),
+        (json!({ "NGAYHENTRA": "" }), NationalDossier { due_at: Told::Value(None), ..NationalDossier::PRESENT }),
+        (
+            json!({ "NGAYHENTRA": "25/11/2026" }),
+            NationalDossier { due_at: Told::Unreadable, ..NationalDossier::PRESENT },
+        ),
+        (
+            json!({ "DANHSACHGIAYTOKETQUA": [] }),
+            NationalDossier { results: Told::Value(0), ..NationalDossier::PRESENT },
+        ),
+        (
+            json!({ "DANHSACHGIAYTOKETQUA": [{ "DUONGDANTEPTINKETQUA": "https://a" }, { "DUONGDANTEPTINKETQUA": "" }, {}] }),
+            NationalDossier { results: Told::Value(1), ..NationalDossier::PRESENT },
+        ),
+        (
+            json!({ "DANHSACHGIAYTOKETQUA": { "DUONGDANTEPTINKETQUA": "https://a" } }),
+            NationalDossier { results: Told::Value(1), ..NationalDossier::PRESENT },
+        ),
+        (
+            json!({ "DANHSACHGIAYTOKETQUA": "https://a" }),
+            NationalDossier { results: Told::Unreadable, ..NationalDossier::PRESENT },
+        ),
+        (
+            json!({ "DANHSACHGIAYTOKETQUA": ["https://a"] }),
+            NationalDossier { results: Told::Unreadable, ..NationalDossier::PRESENT },
+        ),
+    ] {
+        let mut item = members.clone();
+        item["MAHOSO"] = json!(own.to_lowercase());
+        // Of another one's, and of one that does not say whose it is, nothing is believed but that something is there.
+        let mut others = members.clone();
+        others["MAHOSO"] = json!("H99-1");
+        for (items, expected) in
+            [(json!([others, item]), &expected), (json!([others]), &nothing), (json!([members]), &nothing)]
+        {
+            let answer = json!({ "error_code": 0, "result": items });
+            let portal = portal(move |_| Answer::ok(&answer)).await;
+            let told = adapter(&portal.url, json!({})).0.look_up(&code()).await.unwrap();
+            if items == json!([{}]) {
+                assert_eq!(told.as_ref(), None, "an item without members is none");
+            } else {
+                assert_eq!(told.as_ref(), Some(expected), "{items}");
+            }
+        }
+    }
+    // A province that does not want a member compared.
+    let settings = json!({ "look_up": { "state": "" } });
+    let answer = json!({ "error_code": 0, "result": [{ "MAHOSO": own, "TRANGTHAIHOSO": "4" }] });
+    let portal = portal(move |_| Answer::ok(&answer)).await;
+    assert_eq!(adapter(&portal.url, settings).0.look_up(&code()).await.unwrap(), Some(nothing));
 }
 
 #[tokio::test]

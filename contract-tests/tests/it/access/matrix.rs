@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::forge::Forge;
 use super::{add, client_of, clock, scoped_token, token_of};
+use crate::agreement::reconcile;
 use crate::inbox::{INBOX, a_message_with_a_file};
 use crate::support::{Answer, World, dossier, dossier_path};
 
@@ -148,6 +149,9 @@ async fn to_a_stranger_what_is_another_agencys_looks_like_nothing() {
     let id = || Uuid::now_v7().to_string();
     let nothing = Target { code: NOWHERE, operation: id(), record: id(), message: id() };
     world.settle().await;
+    // The nation loses it, so that there is a difference that a stranger must not see.
+    world.sandbox.tamper(FOREIGN, |_| None);
+    reconcile(&world, &[]).await;
     let before = world.get(&dossier_path(FOREIGN)).await.json();
     for guarded in &operations {
         let id = guarded.rule.operation;

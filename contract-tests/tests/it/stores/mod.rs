@@ -1,6 +1,7 @@
 //! What every topic's store promises, on both engines: one suite a topic, each test once an engine.
 
 mod access;
+mod agreement;
 pub(crate) mod audit;
 mod batches;
 mod catalogue;
