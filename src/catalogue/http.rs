@@ -13,6 +13,7 @@ use lienthong_domain::catalogue::search::Query as SearchQuery;
 use lienthong_domain::catalogue::{Dictionary, Level, ProcedureCode};
 use lienthong_domain::invalid::Refusal;
 use lienthong_domain::scalar::Scalar;
+use lienthong_domain::text::Text;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -63,7 +64,7 @@ async fn get_catalogue(State(catalogue): State<Arc<Catalogue>>, headers: HeaderM
     get, path = "/v1/catalogue/procedures", operation_id = "listCatalogueProcedures", tag = "catalogue",
     params(
         ("search" = Option<SearchQuery>, Query, description = "Từ khóa. / What to search for."),
-        ("field" = Option<String>, Query, max_length = 100, description = "Mã lĩnh vực. / Code of a field."),
+        ("field" = Option<FieldCode>, Query, description = "Mã lĩnh vực. / Code of a field."),
         ("level" = Option<Level>, Query, description = "Cấp thực hiện. / Level."),
         ("standing" = Option<EntryStanding>, Query, description = "Tình trạng. / Standing."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Số mục một trang. / Items a page."),
@@ -188,7 +189,10 @@ async fn list_dictionary(
     let dictionary = Dictionary::parse(&dictionary).map_err(|refusal| Problem::field("#/path/dictionary", refusal))?;
     let filter = read_filter(parameters, catalogue.page_items, false)?;
     let (held, _) = catalogue.copy.held();
-    let list = copied(&held, List::Dictionary(dictionary))?;
+    let list = match copied(&held, List::Dictionary(dictionary)) {
+        Err(_) if held.lists().next().is_some() => return Err(Problem::new(Code::DictionaryNotFound)),
+        copied => copied?,
+    };
     let (page, total, next_cursor) = catalogue.page(list, &filter)?;
     let items: Vec<DictionaryItem> = page.into_iter().map(DictionaryItem::from).collect();
     let path = format!("/v1/catalogue/dictionaries/{}", dictionary.as_str());
@@ -224,11 +228,13 @@ async fn list_catalogue_changes(
     tagged(&headers, &ChangePage { items: versions.into_iter().map(ChangeItem::from).collect(), last, has_more })
 }
 
+type FieldCode = Text<1, 100>;
+
 /// What may be asked of a list.
 #[derive(Debug, Default)]
 struct Filter {
     search: Option<SearchQuery>,
-    field: Option<String>,
+    field: Option<FieldCode>,
     level: Option<Level>,
     standing: Option<EntryStanding>,
     limit: usize,
@@ -247,10 +253,7 @@ fn read_filter(parameters: Vec<(String, String)>, most: usize, of_procedures: bo
             filter.cursor = Some(value);
             Some(Ok(()))
         }
-        "field" if of_procedures => {
-            filter.field = Some(value);
-            Some(Ok(()))
-        }
+        "field" if of_procedures => Some(FieldCode::parse(&value).map(|field| filter.field = Some(field))),
         "level" if of_procedures => Some(Level::parse(&value).map(|level| filter.level = Some(level))),
         _ => None,
     })?;
@@ -259,7 +262,9 @@ fn read_filter(parameters: Vec<(String, String)>, most: usize, of_procedures: bo
 
 impl Filter {
     fn fits(&self, entry: &Version) -> bool {
-        let is_of = |code: &String| entry.summary.fields.iter().any(|field| field.code.as_ref() == Some(code));
+        let is_of = |wanted: &FieldCode| {
+            entry.summary.fields.iter().any(|field| field.code.as_deref() == Some(wanted.as_str()))
+        };
         let has_level = |level: Level| entry.summary.levels.iter().any(|known| known == level.as_str());
         self.standing.is_none_or(|standing| standing == entry.standing)
             && self.field.as_ref().is_none_or(is_of)
@@ -318,11 +323,21 @@ fn number(text: &str) -> Result<i64, Refusal> {
     number.ok_or_else(|| Refusal::new("value", "Cần số phiên bản.", "The number of a version is needed."))
 }
 
+/// What a header says, at most 200 characters; nothing if it is not there.
+pub(super) fn header_of<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Problem> {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if value.len() > 200 {
+        let refusal = Refusal::new("length", "Không quá 200 ký tự.", "At most 200 characters.");
+        return Err(Problem::field(format!("#/headers/{name}"), refusal));
+    }
+    Ok(value)
+}
+
 /// 304 for whoever has this answer already.
 pub(super) fn tagged(headers: &HeaderMap, body: &impl Serialize) -> Result<Response, Problem> {
     let body = serde_json::to_vec(body).map_err(StoreError::failed)?;
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, &body).as_ref()[..16]));
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let known = header_of(headers, "If-None-Match")?;
     let is_known = known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag);
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),

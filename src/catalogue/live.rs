@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Catalogue;
-use super::http::tagged;
+use super::http::{header_of, tagged};
 use crate::access::{Identity, Scope};
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Problem};
@@ -82,9 +82,10 @@ async fn get_procedure(
 ) -> Result<Response, Problem> {
     let code = ProcedureCode::parse(&code).map_err(|refusal| Problem::field("#/path/code", refusal))?;
     let procedures = catalogue.procedures.as_ref().ok_or_else(|| Problem::new(Code::UpstreamUnavailable))?;
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_again =
+        header_of(&headers, "Cache-Control")?.split(',').any(|word| word.trim().eq_ignore_ascii_case("no-cache"));
     let is_operator = identity.is_some_and(|Extension(identity)| identity.scopes.contains(&Scope::Operator));
-    if is_operator && text(header::CACHE_CONTROL).split(',').any(|word| word.trim().eq_ignore_ascii_case("no-cache")) {
+    if is_operator && is_again {
         procedures.forget(&code).await;
     }
     let found = procedures.procedure(&code).await.map_err(|error| away(&error))?;

@@ -75,6 +75,7 @@ codes! {
     AuditRecordNotFound = "audit.record_not_found", NOT_FOUND, "Nhật ký không có bản ghi này", "The audit log has no such record";
     QuotaExceeded = "access.quota_exceeded", TOO_MANY_REQUESTS, "Vượt hạn mức yêu cầu", "A quota is exceeded";
     CatalogueNotCopied = "catalogue.not_copied", SERVICE_UNAVAILABLE, "Chưa sao danh mục này", "This list was not copied yet";
+    DictionaryNotFound = "catalogue.dictionary_not_found", NOT_FOUND, "Bản sao không có danh mục này", "The copy has no such dictionary";
     ProcedureNotFound = "procedure.not_found", NOT_FOUND, "Danh mục không có thủ tục này", "The catalogue has no such procedure";
     UpstreamUnavailable = "upstream.unavailable", SERVICE_UNAVAILABLE, "Hệ thống quốc gia không trả lời", "The national system does not answer";
     Overloaded = "service.overloaded", SERVICE_UNAVAILABLE, "Hệ thống đang quá tải", "The service is overloaded";

@@ -65,6 +65,7 @@ fn changed(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 async fn the_catalogue_is_copied_with_one_list_call_and_some_details_at_a_time_and_again_only_what_has_changed() {
     let world = world(generated(300, 1)).await;
     world.get("/v1/catalogue/procedures").await.refused(503, "catalogue.not_copied");
+    world.get("/v1/catalogue/dictionaries/fields").await.refused(503, "catalogue.not_copied");
     world.sandbox.set_faults(FaultPlan::none().with(Operation::Catalogue, delayed(5)));
     let first = copy(&world, &[]).await;
     assert_eq!((&first["run"]["listed"], &first["run"]["asked"]), (&json!(300), &json!(300)), "{first}");
@@ -262,15 +263,31 @@ async fn procedures_are_searched_filtered_and_paged_and_who_has_an_answer_is_tol
         ("limit=501", "#/query/limit", "limit"),
         ("cursor=x", "#/query/cursor", "cursor"),
         ("x=1", "#/query/x", "unknown_parameter"),
+        ("field=", "#/query/field", "too_short"),
+        (&format!("field={}", "x".repeat(101)), "#/query/field", "too_long"),
     ] {
         let answer = world.get(&format!("/v1/catalogue/procedures?{query}")).await.refused(400, "request.invalid");
         answer.wrong_fields(&[(field, code)]);
+    }
+    for (path, header, name) in [
+        ("/v1/catalogue/procedures", "if-none-match", "If-None-Match"),
+        ("/v1/procedures/1.001193", "if-none-match", "If-None-Match"),
+        ("/v1/procedures/1.001193", "cache-control", "Cache-Control"),
+    ] {
+        let of = |length: usize| {
+            world.request(reqwest::Method::GET, path).bearer_auth(&world.token).header(header, "x".repeat(length))
+        };
+        Answer::of(of(200)).await.is(200);
+        let refused = Answer::of(of(201)).await.refused(400, "request.invalid");
+        refused.wrong_fields(&[(&format!("#/headers/{name}"), "length")]);
     }
     let fields = world.get("/v1/catalogue/dictionaries/fields?search=ho+tich").await.is(200).json();
     assert_eq!((&fields["items"][0]["code"], &fields["items"][0]["sector"]), (&json!("G15-HT01"), &json!("G15")));
     let agencies = world.get("/v1/catalogue/dictionaries/agencies?search=van+phong").await.is(200).json();
     assert_eq!(agencies["items"][0]["level"], "ministry");
     world.get("/v1/catalogue/dictionaries/nothing").await.refused(400, "request.invalid");
+    // The profile names no service for it.
+    world.get("/v1/catalogue/dictionaries/districts").await.refused(404, "catalogue.dictionary_not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
