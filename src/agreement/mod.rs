@@ -6,6 +6,7 @@ mod check;
 mod decide;
 mod examine;
 pub mod http;
+pub mod qd766;
 mod representation;
 mod run;
 pub mod store;

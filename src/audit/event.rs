@@ -48,6 +48,7 @@ pub const EVENTS: &[Event] = &[
     event(Kind::Refuse, "dossier.sync", &["refused"], REFUSE),
     event(Kind::Refuse, "dossier.step", &["refused"], REFUSE),
     event(Kind::BodyRead, "dossier.view", &["shown"], &["agency", "client", "person", "subject"]),
+    event(Kind::BodyRead, "report.qd766", &["shown"], &["agency", "client"]),
     event(
         Kind::Accept,
         "inbox.receive",

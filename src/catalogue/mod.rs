@@ -4,6 +4,7 @@
 mod compare;
 mod copy;
 pub mod entry;
+mod facts;
 pub mod http;
 mod live;
 mod representation;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use lienthong_domain::port::ProcedureCatalogue;
 
 pub use copy::Copy;
+pub use facts::Facts;
 pub use run::{Report, Run, Stopped};
 pub use sync::{Pace, Sync};
 

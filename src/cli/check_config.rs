@@ -20,6 +20,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     crate::wiring::tls(&loaded.settings)?;
     loaded.settings.timestamp_authorities().context("audit.timestamp_authorities")?;
     loaded.settings.agency_signature().context("audit.agency_signature")?;
+    loaded.settings.reports.calendar().context("reports.holidays_file")?;
     // An issuer that is away is no mistake of the configuration: it is told, and no more.
     for (url, keys) in crate::wiring::issuers(&loaded.settings)?.try_all().await {
         match keys {

@@ -14,6 +14,7 @@ mod openapi;
 mod outbox;
 mod portal;
 mod progress;
+mod report;
 mod sandbox;
 mod serve;
 mod storage;
@@ -64,6 +65,9 @@ enum Command {
     /// Đối soát với Cổng quốc gia / Whether province and nation agree
     #[command(subcommand)]
     Portal(portal::Command),
+    /// Báo cáo / Reports
+    #[command(subcommand)]
+    Report(report::Command),
     /// Xóa hẳn nội dung theo yêu cầu hợp pháp / Erase contents for ever, on a legal ground
     #[command(subcommand)]
     Erase(erase::Command),
@@ -117,6 +121,7 @@ pub fn run() -> ExitCode {
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Catalogue(command) => catalogue::run(&load(&arguments)?, command).await,
             Command::Portal(command) => portal::run(&load(&arguments)?, command).await,
+            Command::Report(command) => report::run(&load(&arguments)?, command).await,
             Command::Erase(command) => erase::run(&load(&arguments)?, command).await,
             Command::Audit(command) => Box::pin(audit::run(|| load(&arguments), command)).await,
             Command::Keys(command) => keys::run(&load(&arguments)?, command).await,

@@ -160,6 +160,7 @@ const SECTIONS: &[Section] = &[
         ],
         &[],
     ),
+    section("reports", &["holidays_file", "population_databases"], &[]),
     section("portal", &[], &["adapter"]),
     section("trace", &[], &["otlp_url", "timeout_ms", "sample_percent"]),
     section("log", &["filter"], &["format"]),

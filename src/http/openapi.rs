@@ -36,7 +36,8 @@ pub const API_VERSION: &str = "1.0.0";
     ),
     modifiers(&Security),
     // Beside what stands in bodies: types of parameters alone.
-    components(schemas(ProblemDocument, lienthong_domain::catalogue::Dictionary, lienthong_domain::catalogue::search::Query)),
+    components(schemas(ProblemDocument, lienthong_domain::catalogue::Dictionary, lienthong_domain::catalogue::search::Query,
+        lienthong_domain::catalogue::AgencyCode, crate::agreement::qd766::http::ReportFormat, crate::agreement::qd766::http::ReportTable)),
 )]
 pub struct Document;
 

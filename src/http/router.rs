@@ -34,6 +34,7 @@ pub struct Topics {
     /// What sends to the inbox, if it is on.
     pub sender: Option<Arc<Portal>>,
     pub agreement: Arc<agreement::http::Agreement>,
+    pub reports: Arc<agreement::qd766::http::Reports>,
     pub operations: Arc<operations::Operations>,
     pub audit: Arc<audit::http::PublicLog>,
     pub records: Arc<audit::records::Records>,
@@ -51,6 +52,7 @@ fn api(topics: &Topics) -> OpenApiRouter {
         .merge(catalogue::http::routes(Arc::clone(&topics.catalogue)))
         .merge(inbox::http::routes(Arc::clone(&topics.inbox)))
         .merge(agreement::http::routes(Arc::clone(&topics.agreement)))
+        .merge(agreement::qd766::http::routes(Arc::clone(&topics.reports)))
         .merge(operations::routes(Arc::clone(&topics.operations)))
         .merge(audit::records::routes(Arc::clone(&topics.records)))
         .merge(super::metrics::routes(topics.counts.clone()))

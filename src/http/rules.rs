@@ -94,6 +94,7 @@ pub const RULES: &[Rule] = &[
     rule("rejectInboxItem", Scope::InboxWrite, About::InboxItem, Priority::Usual),
     rule("listAgreementCases", Scope::DossiersRead, About::OwnDossiers, Priority::Bulk),
     rule("listAgreementRuns", Scope::Operator, About::Everyone, Priority::Bulk),
+    rule("getQd766Report", Scope::Operator, About::Everyone, Priority::Bulk),
     rule("getOperation", Scope::DossiersRead, About::Operation, Priority::Usual),
     rule("listAuditRecords", Scope::AuditRead, About::OwnRecords, Priority::Bulk),
     rule("getAuditRecord", Scope::AuditRead, About::Record, Priority::Usual),

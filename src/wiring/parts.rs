@@ -24,6 +24,7 @@ use crate::access::quotas::{Quotas, Shared, SharedSettings, UpstreamQuotasInForc
 use crate::access::register::Register;
 use crate::access::tokens::TokenSettings;
 use crate::agreement::http::Agreement;
+use crate::agreement::qd766::{Desk, http::Reports};
 use crate::agreement::{self, store::AgreementStore};
 use crate::audit::anchors::agency::AgencySignature;
 use crate::audit::anchors::timestamps::Timestamps;
@@ -351,6 +352,15 @@ fn topics(
             keys: Arc::clone(&stores.keys),
             page_items: settings.agreement.page_items,
         }),
+        reports: Arc::new(Reports {
+            desk: Desk::new(
+                Arc::new(stores.qd766(settings, &lasting.catalogue_copy, clock)?),
+                REPORT_PATIENCE.min(Duration::from_millis(settings.http.request_timeout_ms / 2)),
+            ),
+            audit: Arc::clone(&stores.audit),
+            recorder: Arc::clone(&stores.recorder),
+            clock: Arc::clone(clock),
+        }),
         operations: Arc::new(Operations { outbox: Arc::clone(&stores.outbox), agencies, clock: Arc::clone(clock) }),
         health: Arc::new(health),
         counts: lasting.counts.clone(),
@@ -359,6 +369,9 @@ fn topics(
         token_endpoint: Arc::new(token_endpoint),
     })
 }
+
+/// Whoever asks for a report waits so long before being told to ask again.
+const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
 fn inbox(lasting: &Lasting, settings: &Settings, agencies: &Arc<AgencyRegister>) -> Inbox {
     let Lasting { stores, clock, .. } = lasting;

@@ -11,7 +11,7 @@ use lienthong_domain::time::Clock;
 use super::lock_folder;
 use crate::access::administer::Administration;
 use crate::access::{self, store::AccessStore};
-use crate::agreement::{self, store::AgreementStore};
+use crate::agreement::{self, qd766, store::AgreementStore};
 use crate::audit::continuation::Continuation;
 use crate::audit::memory::Memory;
 use crate::audit::signer::Signer;
@@ -175,6 +175,23 @@ impl Stores {
     /// Checks whether province and nation agree, and what differs.
     pub fn agreement(&self) -> Arc<dyn AgreementStore> {
         agreement::store::open(&self.database, &self.bodies)
+    }
+
+    /// Makes reports of what the nation holds.
+    pub fn qd766(
+        &self,
+        settings: &Settings,
+        copy: &Arc<catalogue::Copy>,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<qd766::Compile> {
+        Ok(qd766::Compile {
+            store: qd766::store::open(&self.database, &self.bodies),
+            procedures: Arc::new(catalogue::Facts { copy: Arc::clone(copy), store: self.catalogue() }),
+            agencies: Arc::new(settings.agency_register()),
+            terms: settings.reports.terms(),
+            calendar: settings.reports.calendar().context("reports.holidays_file")?,
+            clock: Arc::clone(clock),
+        })
     }
 
     /// Decides about what differs.

@@ -80,7 +80,13 @@ async fn prove_agreement() -> Result<()> {
         report.done_at_kill,
         report.asked_again
     );
-    println!("{:?} MiB at most, before and after the kill", report.memory_mib);
+    println!(
+        "indicators: {} counted, {} told as not held; {:.1} s",
+        report.counted,
+        report.not_held,
+        report.report_took.as_secs_f64()
+    );
+    println!("{:?} MiB at most, before the kill, after it, and with the indicators", report.memory_mib);
     report.check()
 }
 

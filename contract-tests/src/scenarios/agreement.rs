@@ -1,5 +1,5 @@
 //! A province's dossiers against what the nation holds of them: differences of every class are put in, and exactly these must come out,
-//! although the gateway is killed in the midst of the check.
+//! although the gateway is killed in the midst of the check. The report on the indicators of the same dossiers counts what is held.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -27,8 +27,13 @@ pub struct Report {
     /// Calls that were made beyond one a dossier: what was under way when it was killed.
     pub asked_again: u64,
     pub took: Duration,
-    /// Of the gateway while it checks, before and after the kill.
-    pub memory_mib: [u64; 2],
+    /// Of the gateway while it checks, before and after the kill, and once it has counted the indicators.
+    pub memory_mib: [u64; 3],
+    /// Until the report on the indicators was there.
+    pub report_took: Duration,
+    /// Dossiers that it counted, and those that it told as not held.
+    pub counted: u64,
+    pub not_held: usize,
 }
 
 /// Of a hundred dossiers so many differ in each way.
@@ -98,8 +103,17 @@ pub async fn run(dossiers: usize, seed: u64) -> Result<Report> {
     let (program, _) = world.deployment.spawn().await?;
     let run = world.until(|run| run["endedAt"].is_string()).await?;
     let took = started.elapsed();
-    let memory_mib = [first, program.most_memory_mib()?];
+    let second = program.most_memory_mib()?;
     ensure!(run["unanswered"] == 0 && run["stopped"].is_null(), "{run}");
+    let started = Instant::now();
+    let indicators = world.indicators().await?;
+    let report_took = started.elapsed();
+    let memory_mib = [first, second, program.most_memory_mib()?];
+    let not_held: BTreeSet<&str> =
+        indicators["standings"][0]["dossiers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ensure!(not_held == chosen[4].iter().map(String::as_str).collect(), "others are told as not held: {not_held:?}");
+    let on_time = &indicators["indicators"][3];
+    ensure!(on_time["indicator"] == "2.1" && on_time["numerator"] == indicators["counted"], "{on_time}");
 
     let expected: BTreeSet<(String, &str)> = CLASSES
         .iter()
@@ -121,6 +135,9 @@ pub async fn run(dossiers: usize, seed: u64) -> Result<Report> {
         asked_again: (world.calls() - before).saturating_sub(looked_up),
         took,
         memory_mib,
+        report_took,
+        counted: indicators["counted"].as_u64().unwrap_or_default(),
+        not_held: not_held.len(),
     })
 }
 
@@ -222,6 +239,19 @@ impl World {
         }
     }
 
+    /// Of the day on which all of them were received.
+    async fn indicators(&self) -> Result<Value> {
+        let deadline = Instant::now() + Duration::from_secs(1_800);
+        loop {
+            let report = self.get("/v1/reports/qd766?from=2026-11-20&to=2026-11-20").await?;
+            if report["counted"].is_u64() {
+                return Ok(report);
+            }
+            ensure!(Instant::now() < deadline, "it does not end: {report}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     async fn cases(&self) -> Result<Vec<(String, String)>> {
         let (mut cases, mut path) = (Vec::new(), "/v1/agreement/cases?limit=500".to_owned());
         loop {
@@ -245,6 +275,8 @@ impl Report {
         ensure!(done > 0 && done < self.dossiers as u64, "it was not killed in the midst of it: {done}");
         // At most the page that was under way.
         ensure!(self.asked_again <= 200, "{} were asked for again", self.asked_again);
+        let held = self.dossiers - self.not_held;
+        ensure!(self.counted == held as u64 && self.not_held > 0, "{} counted, {held} are held", self.counted);
         ensure!(self.memory_mib.iter().all(|memory| *memory <= 200), "{:?} MiB", self.memory_mib);
         Ok(())
     }

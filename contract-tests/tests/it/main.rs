@@ -22,6 +22,7 @@ mod limits;
 mod logs;
 mod portal_dvcqg;
 mod postgres_server;
+mod qd766;
 mod running;
 mod scenarios;
 mod storage_copy;

@@ -27,9 +27,15 @@ impl Period {
         Self::from_first_day(Date::new(year, month, 1).ok()?, 3.months(), 4)
     }
 
-    /// From the first to the last day, both included; `None` if they are the wrong way round.
+    /// From the first to the last day, both included; a month or a quarter if these are its days. `None` if they are the wrong
+    /// way round.
     pub fn days(first: Date, last: Date) -> Option<Self> {
-        (first <= last).then(|| Self::between(first, last.checked_add(1.day()).ok()?, None)).flatten()
+        let after = last.checked_add(1.day()).ok()?;
+        let days = (first <= last).then(|| Self::between(first, after, None)).flatten()?;
+        let month = Self::month(first.year(), first.month());
+        let quarter = Self::quarter(first.year(), (first.month() - 1) / 3 + 1);
+        let same = |known: &Self| (known.from, known.until) == (days.from, days.until);
+        Some([month, quarter].into_iter().flatten().find(same).unwrap_or(days))
     }
 
     fn from_first_day(first: Date, length: Span, a_year: u32) -> Option<Self> {
@@ -39,6 +45,11 @@ impl Period {
     fn between(first: Date, after: Date, a_year: Option<u32>) -> Option<Self> {
         let midnight = |day: Date| Timestamp::from_vietnam(DateTime::from_parts(day, jiff::civil::Time::MIN)).ok();
         Some(Self { from: midnight(first)?, until: midnight(after)?, a_year })
+    }
+
+    /// Its first instant.
+    pub fn begin(&self) -> Timestamp {
+        self.from
     }
 
     pub fn contains(&self, instant: Timestamp) -> bool {

@@ -13,7 +13,7 @@ use lienthong_adapter_kit::breaker::BreakerSettings;
 use lienthong_adapter_kit::secret::Secret;
 use lienthong_domain::agreement::Class;
 use lienthong_domain::catalogue::{AgencyCode, ProcedureCode};
-use lienthong_domain::dossier::DossierState;
+use lienthong_domain::dossier::{Database, DossierState};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::{Scalar, ScalarSchema};
 
@@ -73,6 +73,7 @@ section! {
         inbox: InboxSettings,
         catalogue: CatalogueSettings,
         agreement: AgreementSettings,
+        reports: ReportSettings,
         portal: PortalSettings,
         log: LogSettings,
         trace: TraceSettings,
@@ -173,6 +174,7 @@ section! { AgreementSettings {
     nightly: bool, hour: i8, calls_per_second: u32, parallel_calls: usize, sample_percent: u8, retry_s: u32,
     repair: Vec<Class>, most_repairs_percent: u8, page_items: usize,
 } }
+section! { ReportSettings { holidays_file: String, population_databases: Vec<Database> } }
 section! { InboxRoute { procedure: ProcedureCode, agency: AgencyCode } }
 section! { PortalSettings { adapter: String } }
 section! { LogSettings { filter: String, format: String } }

@@ -5,16 +5,19 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use ipnet::IpNet;
 use lienthong_domain::catalogue::{Agency, AgencyCode, AgencyRegister, Procedure, ProcedureRegister};
 use lienthong_domain::dossier::{StatusMap, StatusMapEntry};
+use lienthong_domain::indicators::FormulaTerms;
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::Scalar;
+use lienthong_domain::time::WorkingCalendar;
 use reqwest::Url;
 
 use super::{
-    AgreementSettings, CatalogueSettings, HttpSettings, InboxSettings, QuotaLine, Settings, TimestampSettings,
-    WitnessSettings, listed_twice,
+    AgreementSettings, CatalogueSettings, HttpSettings, InboxSettings, QuotaLine, ReportSettings, Settings,
+    TimestampSettings, WitnessSettings, listed_twice,
 };
 use crate::access::idempotency::InMemory;
 use crate::access::issuers::{KeyLimits, Terms};
@@ -108,6 +111,26 @@ impl AgreementSettings {
         }
     }
 }
+
+impl ReportSettings {
+    pub fn terms(&self) -> FormulaTerms {
+        let population_databases = self.population_databases.clone();
+        FormulaTerms { population_databases, ..FormulaTerms::of_working_document() }
+    }
+
+    /// An error if the file cannot be read.
+    pub fn calendar(&self) -> anyhow::Result<WorkingCalendar> {
+        let table = match self.holidays_file.as_str() {
+            "" => HOLIDAYS.to_owned(),
+            file => std::fs::read_to_string(file).with_context(|| file.to_owned())?,
+        };
+        let days = WorkingCalendar::parse_days(&table).with_context(|| self.holidays_file.clone())?;
+        Ok(WorkingCalendar::new(days, WorkingCalendar::office_hours())?)
+    }
+}
+
+/// What this version of the program knows.
+const HOLIDAYS: &str = include_str!("../../../config/holidays.csv");
 
 impl CatalogueSettings {
     pub fn pace(&self) -> Pace {

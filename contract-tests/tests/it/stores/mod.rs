@@ -21,6 +21,7 @@ mod member;
 mod migrations;
 mod outbox;
 mod postgres;
+mod qd766;
 mod replicas;
 mod retention;
 mod search;

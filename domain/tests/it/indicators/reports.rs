@@ -116,8 +116,19 @@ fn a_quarter_has_a_fourth_of_last_year_and_other_periods_have_none() {
     // 42 ÷ 4 = 10.5 → 11; 42 ÷ 12 = 3.5 → 4, fewer than the 7 that were synchronised.
     assert_eq!(value(Period::quarter(2026, 1).expect("a quarter")), share(7, 11, "63.64"));
     assert_eq!(value(Period::month(2026, 3).expect("a month")), share(7, 7, "100.00"));
-    let days = Period::days(date(2026, 3, 1), date(2026, 3, 31)).expect("forward");
-    assert_eq!(value(days), Value::NotObservable(NotObservable::ReceivedUnknown));
+    let days = |first, last| Period::days(first, last).expect("forward");
+    for (first, last) in [
+        (date(2026, 3, 1), date(2026, 3, 30)),
+        (date(2026, 3, 2), date(2026, 3, 31)),
+        (date(2026, 2, 1), date(2026, 3, 31)),
+        (date(2025, 12, 1), date(2026, 2, 28)),
+        (date(2026, 1, 1), date(2026, 12, 31)),
+    ] {
+        assert_eq!(value(days(first, last)), Value::NotObservable(NotObservable::ReceivedUnknown), "{first} to {last}");
+    }
+    // A month or a quarter may also be told by its days.
+    assert_eq!(days(date(2028, 2, 1), date(2028, 2, 29)), Period::month(2028, 2).expect("a month"));
+    assert_eq!(days(date(2026, 10, 1), date(2026, 12, 31)), Period::quarter(2026, 4).expect("a quarter"));
 }
 
 #[test]
