@@ -9,6 +9,7 @@ pub mod inbox;
 
 pub mod access;
 pub mod audit;
+pub mod guarded_http;
 pub mod http;
 pub mod keyring;
 pub mod outbox;

@@ -57,6 +57,8 @@ pub const EVENTS: &[Event] = &[
     ),
     event(Kind::Refuse, "inbox.receive", &["refused"], &["dir", "route", "subject"]),
     event(Kind::BodyRead, "inbox.view", &["shown"], &["agency", "client", "subject"]),
+    event(Kind::Outcome, "inbox.fetch", &["kept", "refused", "retry"], &["agency", "route", "subject"]),
+    event(Kind::Operator, "inbox.fetch_again", &["done"], &[]),
     event(Kind::BodyRead, "inbox.file", &["shown"], &["agency", "client", "subject"]),
     event(Kind::Decide, "inbox.acknowledge", &["done"], &["agency", "client", "subject"]),
     event(Kind::Decide, "inbox.reject", &["done"], &["agency", "client", "subject"]),

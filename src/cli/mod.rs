@@ -8,6 +8,7 @@ mod client;
 mod demo;
 mod erase;
 mod healthcheck;
+mod inbox;
 mod keys;
 mod migrate;
 mod openapi;
@@ -59,6 +60,9 @@ enum Command {
     /// Xem và quyết định những gì đang chờ gửi / Look at what waits to be sent, and decide
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Tệp của thông điệp đến, tải theo địa chỉ / Files of the portal's messages, fetched by address
+    #[command(subcommand)]
+    Inbox(inbox::Command),
     /// Bản sao danh mục quốc gia / The copy of the national catalogue
     #[command(subcommand)]
     Catalogue(catalogue::Command),
@@ -119,6 +123,7 @@ pub fn run() -> ExitCode {
             Command::Migrate => migrate::run(&load(&arguments)?).await,
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
+            Command::Inbox(command) => inbox::run(&load(&arguments)?, command).await,
             Command::Catalogue(command) => catalogue::run(&load(&arguments)?, command).await,
             Command::Portal(command) => portal::run(&load(&arguments)?, command).await,
             Command::Report(command) => report::run(&load(&arguments)?, command).await,

@@ -144,6 +144,7 @@ const SECTIONS: &[Section] = &[
         ],
         &[],
     ),
+    section("inbox.links", &["hosts", "networks", "rewrite", "parallel_fetches", "fetch_timeout_ms", "pause_ms"], &[]),
     section("catalogue", &["every_hours", "retry_s", "parallel_calls", "most_shrink_percent", "page_items"], &[]),
     section(
         "agreement",

@@ -69,6 +69,7 @@ codes! {
     DossierContended = "dossier.contended", CONFLICT, "Hồ sơ đang được thay đổi đồng thời", "The dossier is being changed by others";
     InboxItemNotFound = "inbox.item_not_found", NOT_FOUND, "Không có thông điệp này, hoặc chưa đến lượt", "There is no such message, or it is not its turn";
     FileNotFound = "inbox.file_not_found", NOT_FOUND, "Thông điệp không có tệp này", "The message has no such file";
+    FileNotFetched = "inbox.file_not_fetched", CONFLICT, "Tệp chưa tải được về từ Cổng", "The file was not fetched from the portal yet";
     InboxDecided = "inbox.decided", CONFLICT, "Thông điệp đã được quyết định khác", "The message was decided otherwise";
     SenderUnknown = "access.sender_unknown", FORBIDDEN, "Nơi gửi không có trong cấu hình", "The sender is not in the configuration";
     OperationNotFound = "operation.not_found", NOT_FOUND, "Không có tác vụ này", "There is no such operation";

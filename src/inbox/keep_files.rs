@@ -5,10 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lienthong_domain::inbox::{IncomingFile, Source};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::set_aside::{Decoder, MessageLimits};
 use crate::storage::StoreError;
-use crate::storage::files::{Files, KeptFile};
+use crate::storage::files::{Files, KeptFile, new_secret};
 use crate::storage::hex;
 
 /// A file as it stands in the body of its message.
@@ -22,6 +23,34 @@ pub(super) struct FileEntry {
     /// Where the portal has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) link: Option<String>,
+    /// If it is fetched from there: what its key is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) secret: Option<LinkSecret>,
+}
+
+/// What the key of a linked file is made of.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct LinkSecret(String);
+
+impl LinkSecret {
+    fn new() -> Result<Self, StoreError> {
+        Ok(Self(URL_SAFE_NO_PAD.encode(new_secret()?.as_slice())))
+    }
+
+    pub(super) fn bytes(&self) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        key_in(&self.0)
+    }
+}
+
+fn key_in(text: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(StoreError::failed)?);
+    let mut key = Zeroizing::new([0; 32]);
+    if bytes.len() != key.len() {
+        return Err(StoreError::Failed("the key of a file".into()));
+    }
+    key.copy_from_slice(&bytes);
+    Ok(key)
 }
 
 /// A file that is kept here. Who has this can open it.
@@ -36,9 +65,8 @@ pub(super) struct KeptEntry {
 }
 
 impl KeptEntry {
-    pub(super) fn key(&self) -> Result<[u8; 32], StoreError> {
-        let key = URL_SAFE_NO_PAD.decode(&self.key).map_err(StoreError::failed)?;
-        key.try_into().map_err(|_| StoreError::Failed("the key of a file".into()))
+    pub(super) fn key(&self) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        key_in(&self.key)
     }
 }
 
@@ -61,13 +89,24 @@ pub(super) enum BadFile {
     Store(#[from] StoreError),
 }
 
-/// All files of a message, durable, in the order of the message; and what they are in its body.
+/// The files in the body of a message.
+pub(super) fn files_of(body: &[u8]) -> Result<Vec<FileEntry>, StoreError> {
+    #[derive(Deserialize)]
+    struct Body {
+        files: Vec<FileEntry>,
+    }
+    serde_json::from_slice(body).map(|body: Body| body.files).map_err(StoreError::failed)
+}
+
+/// All files of a message, durable, in the order of the message; and what they are in its body. Those that are at an address are
+/// only prepared, if `fetches`.
 pub(super) async fn keep(
     files: &Files,
     message: &[IncomingFile],
     mut aside: Vec<Option<KeptFile>>,
     limits: MessageLimits,
     types: &[String],
+    fetches: bool,
 ) -> Result<(Vec<FileEntry>, Vec<KeptFile>), BadFile> {
     if message.len() > limits.files {
         return Err(BadFile::TooMany(limits.files));
@@ -83,13 +122,15 @@ pub(super) async fn keep(
         let name = file.name.as_ref().map(|name| name.expose().as_str().to_owned());
         let stored = match &file.source {
             Source::Link(link) => {
-                entries.push(FileEntry { name, kept: None, link: Some(link.as_str().to_owned()) });
+                let secret = fetches.then(LinkSecret::new).transpose()?;
+                entries.push(FileEntry { name, kept: None, link: Some(link.as_str().to_owned()), secret });
                 continue;
             }
             Source::SetAside(place) => aside.get_mut(*place).and_then(Option::take).ok_or(BadFile::NotBase64(n))?,
             Source::Written(text) => write(files, text, n, limits.file_bytes).await?,
         };
-        entries.push(FileEntry { name, kept: Some(entry(&stored, n, file.known_type, types)?), link: None });
+        let stands = entry(&stored, n, file.known_type, types)?;
+        entries.push(FileEntry { name, kept: Some(stands), link: None, secret: None });
         kept.push(stored);
     }
     Ok((entries, kept))
@@ -99,9 +140,7 @@ fn entry(file: &KeptFile, n: usize, known: Option<&str>, types: &[String]) -> Re
     if file.bytes == 0 {
         return Err(BadFile::Empty(n));
     }
-    // By what it is, not by what it is called.
-    let found = || infer::get(&file.head).map_or("application/octet-stream", |found| found.mime_type());
-    let media_type = known.unwrap_or_else(found);
+    let media_type = known.unwrap_or_else(|| type_of(file));
     if !types.iter().any(|taken| taken == media_type) {
         return Err(BadFile::Type(n, media_type.to_owned()));
     }
@@ -112,6 +151,11 @@ fn entry(file: &KeptFile, n: usize, known: Option<&str>, types: &[String]) -> Re
         sha256: hex::write(&file.sha256),
         media_type: media_type.to_owned(),
     })
+}
+
+/// By what it is, not by what it is called.
+pub(super) fn type_of(file: &KeptFile) -> &'static str {
+    infer::get(&file.head).map_or("application/octet-stream", |found| found.mime_type())
 }
 
 async fn write(files: &Files, text: &str, n: usize, most: u64) -> Result<KeptFile, BadFile> {

@@ -1,5 +1,6 @@
 //! What waits for a local system: a page at a time, or as soon as there is something; one message with its content; one file.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use lienthong_domain::time::Timestamp;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::keep_files::FileEntry;
+use super::links::LinkedFile;
 use super::representation::{AttachmentView, ItemPage, ItemView, ItemWithContent};
 use super::store::{InboxItem, PageQuery};
 use super::{Inbox, InboxStatus};
@@ -18,7 +20,7 @@ use crate::http::cursor;
 use crate::http::layers::HeldPlace;
 use crate::http::problem::{Code, Problem};
 use crate::storage::StoreError;
-use crate::storage::files::Reading;
+use crate::storage::files::{Reading, key_under};
 
 /// What may be asked of the list.
 #[derive(Debug, Default)]
@@ -135,8 +137,10 @@ impl Inbox {
         self.record_reading(client, &item, "inbox.view").await?;
         let (content, envelope, files) =
             body.map_or((Value::Null, Value::Null, Vec::new()), |body| (body.message, body.envelope, body.files));
-        let attachment = |(n, file)| AttachmentView::of(id, n, file);
-        let attachments = files.into_iter().enumerate().map(attachment).collect();
+        let mut linked: HashMap<i64, LinkedFile> =
+            self.links.of_item(id).await?.into_iter().map(|linked| (linked.n, linked)).collect();
+        let attachment = |(n, file)| AttachmentView::of(id, n, file, linked.remove(&n));
+        let attachments = (1..).zip(files).map(attachment).collect();
         Ok(ItemWithContent { item: item.into(), content, envelope, attachments })
     }
 
@@ -146,13 +150,20 @@ impl Inbox {
         let item = self.find(client, id).await?;
         let body = self.body(&item).await?.ok_or_else(not_found)?;
         let file = number.checked_sub(1).and_then(|n| body.files.into_iter().nth(n)).ok_or_else(not_found)?;
-        let kept = file.kept.ok_or_else(not_found)?;
-        let reading = self.files.read(kept.id, &kept.key()?).await?;
+        let (stored, key, media_type, bytes) = match (file.kept, file.secret) {
+            (Some(kept), _) => (kept.id, kept.key()?, kept.media_type, kept.bytes),
+            (None, Some(secret)) => {
+                let linked = self.links.of_item(id).await?.into_iter().find(|linked| linked.n == number as i64);
+                let kept = linked.and_then(|linked| linked.kept).ok_or_else(|| Problem::new(Code::FileNotFetched))?;
+                (kept.file, key_under(&*secret.bytes()?, kept.file), kept.media_type, kept.bytes.cast_unsigned())
+            }
+            (None, None) => return Err(not_found()),
+        };
+        let reading = self.files.read(stored, &key).await?;
         // Its key is there, and so must it be: a folder that is not mounted must not look like a message without files.
-        let reading =
-            reading.ok_or_else(|| StoreError::Failed(format!("the file {} is not in its folder", kept.id)))?;
+        let reading = reading.ok_or_else(|| StoreError::Failed(format!("the file {stored} is not in its folder")))?;
         self.record_reading(client, &item, "inbox.file").await?;
-        Ok(OpenFile { reading, media_type: kept.media_type, bytes: kept.bytes })
+        Ok(OpenFile { reading, media_type, bytes })
     }
 
     async fn body(&self, item: &InboxItem) -> Result<Option<StoredBody>, StoreError> {

@@ -4,6 +4,7 @@
 mod decide;
 pub mod http;
 mod keep_files;
+pub mod links;
 mod list;
 mod origins;
 mod portal_http;
@@ -52,6 +53,7 @@ lienthong_domain::code_enum! {
 /// What the use cases of this topic stand on.
 pub struct Inbox {
     pub store: Arc<dyn store::InboxStore>,
+    pub links: Arc<dyn links::store::LinkStore>,
     pub outbox: Arc<dyn OutboxStore>,
     pub audit: Arc<dyn AuditStore>,
     pub recorder: Arc<Recorder>,
@@ -73,6 +75,8 @@ pub struct Limits {
     pub message: MessageLimits,
     /// Kinds of files that are taken.
     pub file_types: Vec<String>,
+    /// Whether files that are at an address are fetched.
+    pub fetches: bool,
     /// What belongs to a dossier that has not come yet waits so long for it.
     pub hold_ms: i64,
     pub page_items: usize,

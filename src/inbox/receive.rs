@@ -78,7 +78,8 @@ impl Inbox {
         drop(message);
         let incoming = read.insert(incoming);
         let types = &self.limits.file_types;
-        let files = keep_files::keep(&self.files, &incoming.files, received.files, limits, types).await;
+        let files =
+            keep_files::keep(&self.files, &incoming.files, received.files, limits, types, self.limits.fetches).await;
         let (files, kept) = files.map_err(|error| match error {
             BadFile::Store(error) => NotTaken::Store(error),
             bad => NotTaken::Refused("bad_file", format!("{bad}.")),
@@ -171,7 +172,8 @@ impl Inbox {
         };
         let records = [record("accepted")?, record("conflict")?, record("repeated")?];
         let kept = files.iter().filter_map(|file| file.kept.as_ref()).map(|kept| kept.id).collect();
-        Ok(Receive { item, body, agency_is_guess, files: kept, records, hold_ms: self.limits.hold_ms })
+        let links = (1..).zip(files).filter(|(_, file)| file.secret.is_some()).map(|(n, _)| n).collect();
+        Ok(Receive { item, body, agency_is_guess, files: kept, links, records, hold_ms: self.limits.hold_ms })
     }
 
     /// What a repeat is recognised by. It may be a person's: only whether two are the same can be seen.

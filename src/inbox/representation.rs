@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::InboxStatus;
 use super::keep_files::FileEntry;
+use super::links::{KeptLink, LinkReason, LinkStatus, LinkedFile};
 use super::store::InboxItem;
+use crate::storage::hex;
 
 /// Một thông điệp của Cổng, không kèm nội dung. / A message of the portal, without its content.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,16 +122,52 @@ pub(super) struct AttachmentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2000)]
     link: Option<String>,
+    /// Việc tải tệp về từ địa chỉ đó, nếu cổng này tải. / How fetching it from there stands, if this gateway does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch: Option<FetchView>,
+}
+
+/// Việc tải một tệp. / How the fetching of a file stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FetchView {
+    status: LinkStatus,
+    /// Lý do của lần gần nhất. / Why it was not had, the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<LinkReason>,
+    #[schema(minimum = 0, example = 1)]
+    attempts: i64,
+    /// Lần tới, khi còn chờ. / The next time, while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_at: Option<Timestamp>,
+}
+
+impl From<&LinkedFile> for FetchView {
+    fn from(linked: &LinkedFile) -> Self {
+        Self {
+            status: linked.status,
+            reason: linked.reason,
+            attempts: linked.attempts,
+            next_at: (linked.status == LinkStatus::Waiting).then_some(linked.next_at),
+        }
+    }
 }
 
 impl AttachmentView {
-    pub(super) fn of(item: Uuid, n: usize, file: FileEntry) -> Self {
-        let path = file.kept.as_ref().map(|_| format!("/v1/inbox-items/{item}/files/{}", n + 1));
-        let (media_type, bytes, sha256) = match file.kept {
-            Some(kept) => (Some(kept.media_type), Some(kept.bytes), Some(kept.sha256)),
+    /// `n`: from 1.
+    pub(super) fn of(item: Uuid, n: i64, file: FileEntry, linked: Option<LinkedFile>) -> Self {
+        let fetch = linked.as_ref().map(FetchView::from);
+        let of_link = |kept: KeptLink| (kept.media_type, kept.bytes.cast_unsigned(), hex::write(&kept.sha256));
+        let kept = match file.kept {
+            Some(kept) => Some((kept.media_type, kept.bytes, kept.sha256)),
+            None => linked.and_then(|linked| linked.kept).map(of_link),
+        };
+        let path = kept.as_ref().map(|_| format!("/v1/inbox-items/{item}/files/{n}"));
+        let (media_type, bytes, sha256) = match kept {
+            Some((media_type, bytes, sha256)) => (Some(media_type), Some(bytes), Some(sha256)),
             None => (None, None, None),
         };
-        Self { name: file.name, path, media_type, bytes, sha256, link: file.link }
+        Self { name: file.name, path, media_type, bytes, sha256, link: file.link, fetch }
     }
 }
 

@@ -132,6 +132,18 @@ pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::R
             }
         }
     };
+    let fetch_links = {
+        let (lasting, in_force) = (Arc::clone(lasting), in_force.clone());
+        move || {
+            let fetch = lasting.fetch_links(&in_force.borrow());
+            async move {
+                match fetch {
+                    Some(fetch) => fetch.turn().await,
+                    None => Ok(()),
+                }
+            }
+        }
+    };
     let rotate = {
         let in_force = in_force.clone();
         move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
@@ -179,6 +191,7 @@ pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::R
         Duty { name: "old contents", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(retain())) },
         duty("catalogue", Duration::from_secs(1), copy_catalogue),
         Duty { name: "agreement", every: Duration::from_secs(1), turn: Box::new(move |_| Box::pin(compare())) },
+        duty("linked files", Duration::from_secs(1), fetch_links),
         Duty { name: "erased files", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(sweep_gone())) },
         Duty {
             name: "stray files",

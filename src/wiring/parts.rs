@@ -15,7 +15,7 @@ use lienthong_domain::time::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
-use super::Stores;
+use super::{Stores, retry_schedule};
 use crate::access::Access;
 use crate::access::idempotency::{self, Replies};
 use crate::access::issuers::Issuers;
@@ -137,6 +137,19 @@ impl Lasting {
             recorder: Arc::clone(&self.stores.recorder),
             clock: Arc::clone(&self.clock),
             pace: settings.catalogue.pace(),
+        })
+    }
+
+    /// What fetches files of messages; `None` if nothing is fetched.
+    pub(super) fn fetch_links(&self, settings: &Settings) -> Option<inbox::links::Fetch> {
+        Some(inbox::links::Fetch {
+            limits: settings.inbox.fetch_limits()?,
+            store: inbox::links::store::open(&self.stores.database),
+            outbox: Arc::clone(&self.stores.outbox),
+            recorder: Arc::clone(&self.stores.recorder),
+            files: self.files.clone(),
+            clock: Arc::clone(&self.clock),
+            retry: retry_schedule(settings),
         })
     }
 
@@ -377,6 +390,7 @@ fn inbox(lasting: &Lasting, settings: &Settings, agencies: &Arc<AgencyRegister>)
     let Lasting { stores, clock, .. } = lasting;
     Inbox {
         store: Arc::clone(&lasting.inbox),
+        links: inbox::links::store::open(&stores.database),
         outbox: Arc::clone(&stores.outbox),
         audit: Arc::clone(&stores.audit),
         recorder: Arc::clone(&stores.recorder),

@@ -21,6 +21,7 @@ use crate::catalogue::{self, store::CatalogueStore};
 use crate::config::{Engine, Settings};
 use crate::dossiers;
 use crate::erasure::{self, Eraser};
+use crate::inbox::{self, links::store::LinkStore};
 use crate::keyring::{self, Keyring};
 use crate::outbox::{self, store::OutboxStore};
 use crate::replicas::store::ReplicaStore;
@@ -175,6 +176,11 @@ impl Stores {
     /// Checks whether province and nation agree, and what differs.
     pub fn agreement(&self) -> Arc<dyn AgreementStore> {
         agreement::store::open(&self.database, &self.bodies)
+    }
+
+    /// Files that messages name by an address.
+    pub fn links(&self) -> Arc<dyn LinkStore> {
+        inbox::links::store::open(&self.database)
     }
 
     /// Makes reports of what the nation holds.

@@ -21,6 +21,10 @@ const PROOFS: &[(&str, &str)] = &[
         "agreement",
         "106,000 dossiers against the nation, 1 % of every class of difference put in: exactly these found, killed in the midst",
     ),
+    (
+        "hostile",
+        "JSON, base64, XML and addresses that are more than they look, 25 times: each refused, memory does not grow",
+    ),
     ("cold", "10,000 readers of one procedure that nobody has asked for yet: one call to the portal"),
     ("overload", "five times as many callers as places, and a client at twenty times its quota: who feels it"),
     ("slow", "1,500 connections that send heads or bodies, or take answers, drop by drop: an honest client goes on"),

@@ -4,8 +4,8 @@
 use anyhow::{Result, ensure};
 use lienthong_contract_tests::postgres::Server;
 use lienthong_contract_tests::scenarios::{
-    agreement, ambiguity, catalogue, cold, copy, database, kills, overload, poison, power_cut, replicas, rotation,
-    slow, tampering,
+    agreement, ambiguity, catalogue, cold, copy, database, hostile, kills, overload, poison, power_cut, replicas,
+    rotation, slow, tampering,
 };
 
 #[tokio::main]
@@ -19,6 +19,7 @@ async fn main() -> Result<()> {
         Some("copy") => prove_copy().await,
         Some("catalogue") => prove_catalogue().await,
         Some("agreement") => prove_agreement().await,
+        Some("hostile") => prove_hostile().await,
         Some("cold") => prove_cold().await,
         Some("overload") => prove_overload().await,
         Some("slow") => prove_slow().await,
@@ -87,6 +88,26 @@ async fn prove_agreement() -> Result<()> {
         report.report_took.as_secs_f64()
     );
     println!("{:?} MiB at most, before the kill, after it, and with the indicators", report.memory_mib);
+    report.check()
+}
+
+async fn prove_hostile() -> Result<()> {
+    let report = hostile::run(hostile::Volume { rounds: 25, file_bytes: 20_000_000 }).await?;
+    println!(
+        "{} messages: {} refused in so many words, {} cut off while they still came; {} of {} files at addresses refused with the \
+         expected reason; {} files left; {:.0} s",
+        report.messages,
+        report.refused,
+        report.cut_off,
+        report.links_refused,
+        report.links,
+        report.left,
+        report.took.as_secs_f64()
+    );
+    println!(
+        "{} MiB after honest messages, {} MiB after the corpus once, {} MiB at most",
+        report.honest_mib, report.once_mib, report.most_mib
+    );
     report.check()
 }
 

@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod cold;
 pub mod copy;
 pub mod database;
+pub mod hostile;
 pub mod kills;
 pub mod overload;
 pub mod poison;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lienthong_contract_tests::scenarios::{
-    agreement, ambiguity, catalogue, database, kills, overload, poison, power_cut, replicas, rotation, slow, tampering,
+    agreement, ambiguity, catalogue, database, hostile, kills, overload, poison, power_cut, replicas, rotation, slow,
+    tampering,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +109,12 @@ async fn whatever_a_power_cut_leaves_every_acknowledged_dossier_is_in_it_and_the
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_differences_that_were_put_in_are_found_although_the_gateway_is_killed() {
     let report = agreement::run(3_000, 7).await.unwrap();
+    report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_stranger_puts_into_a_message_is_refused_and_costs_no_memory() {
+    let report = hostile::run(hostile::Volume { rounds: 2, file_bytes: 2_000_000 }).await.unwrap();
     report.check().unwrap_or_else(|error| panic!("{error}\n{report:?}"));
 }
 

@@ -38,10 +38,10 @@ impl World {
         Self::with(Settings::default(), "").await
     }
 
-    /// `more` is TOML laid over the test's configuration.
+    /// `more` is TOML laid over the test's configuration; `{sandbox}` in it is the host and port of the portal.
     pub(crate) async fn with(portal: Settings, more: &str) -> Self {
         let sandbox = Sandbox::start(portal).await.unwrap();
-        let deployment = Deployment::new(&sandbox.url(), more).unwrap();
+        let deployment = Deployment::new(&sandbox.url(), &at_sandbox(more, &sandbox)).unwrap();
         let gateway = Some(Running::Here(deployment.start().await.unwrap()));
         let (token, ward) = (deployment.token(PROVINCE).await.unwrap(), deployment.token(WARD).await.unwrap());
         Self { sandbox, deployment, gateway, environment: Vec::new(), token, ward }
@@ -55,7 +55,7 @@ impl World {
     /// The same with variables in its environment.
     pub(crate) async fn outside_in(environment: &[(&str, &str)], more: &str) -> Self {
         let sandbox = Sandbox::start(Settings::default()).await.unwrap();
-        let deployment = Deployment::new(&sandbox.url(), more).unwrap();
+        let deployment = Deployment::new(&sandbox.url(), &at_sandbox(more, &sandbox)).unwrap();
         deployment.secret(PROVINCE).await.unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (token, ward) = (String::new(), String::new());
@@ -180,6 +180,11 @@ impl World {
         command.args(arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
+}
+
+/// Configuration in which `{sandbox}` stands for the host and port of the portal.
+fn at_sandbox(more: &str, sandbox: &Sandbox) -> String {
+    more.replace("{sandbox}", sandbox.url().trim_start_matches("http://"))
 }
 
 pub(crate) fn dossier_path(code: &str) -> String {

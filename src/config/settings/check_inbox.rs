@@ -2,8 +2,10 @@
 
 use lienthong_domain::catalogue::AgencyCode;
 use lienthong_domain::scalar::Scalar;
+use reqwest::Url;
 
-use super::{Engine, Settings, tables};
+use super::{Engine, LinkRewrite, Settings, tables};
+use crate::guarded_http::Allowed;
 use crate::storage::hex;
 
 impl Settings {
@@ -69,11 +71,48 @@ impl Settings {
         );
         must((1..=500).contains(&inbox.page_items), "/inbox/page_items", "Từ 1 đến 500.", "From 1 to 500.");
         must((50..=10_000).contains(&inbox.poll_ms), "/inbox/poll_ms", "Từ 50 đến 10000.", "From 50 to 10000.");
+        self.check_links(must);
         must(
             !inbox.enabled || self.storage.engine == Engine::Sqlite || !self.storage.files_folder.is_empty(),
             "/storage/files_folder",
             "Cần một thư mục mà mọi bản sao cùng thấy.",
             "A folder that all replicas see is needed.",
         );
+    }
+
+    fn check_links(&self, must: &mut impl FnMut(bool, &str, &str, &str)) {
+        let links = &self.inbox.links;
+        let at = |name: &str| format!("/inbox/links/{name}");
+        for (n, host) in links.hosts.iter().enumerate() {
+            must(
+                Allowed::hosts(std::slice::from_ref(host)).is_ok(),
+                &at(&format!("hosts/{n}")),
+                "Cần một máy chủ: files.example.gov.vn, *.example.gov.vn hoặc 10.0.0.5:8080, không kèm http:// hay đường dẫn.",
+                "A host is needed: files.example.gov.vn, *.example.gov.vn or 10.0.0.5:8080, without http:// or a path.",
+            );
+        }
+        for (n, network) in links.networks.iter().enumerate() {
+            must(
+                tables::network(network).is_some(),
+                &at(&format!("networks/{n}")),
+                "Cần một địa chỉ hay mạng, ví dụ 10.0.0.5 hoặc 10.0.0.0/28.",
+                "An address or a network is needed, such as 10.0.0.5 or 10.0.0.0/28.",
+            );
+        }
+        for (n, LinkRewrite { from, to }) in links.rewrite.iter().enumerate() {
+            for (name, text) in [("from", from), ("to", to)] {
+                let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+                must(
+                    url.is_some_and(|url| url.as_str() == text && text.ends_with('/') && url.query().is_none()),
+                    &at(&format!("rewrite/{n}/{name}")),
+                    "Cần phần đầu của một địa chỉ, tận cùng bằng /, ví dụ https://files.example.gov.vn/.",
+                    "The beginning of an address that ends in / is needed, such as https://files.example.gov.vn/.",
+                );
+            }
+        }
+        must((1..=64).contains(&links.parallel_fetches), &at("parallel_fetches"), "Từ 1 đến 64.", "From 1 to 64.");
+        for (name, ms) in [("fetch_timeout_ms", links.fetch_timeout_ms), ("pause_ms", links.pause_ms)] {
+            must((100..=3_600_000).contains(&ms), &at(name), "Từ 100 đến 3600000.", "From 100 to 3600000.");
+        }
     }
 }

@@ -165,8 +165,14 @@ section! { InboxSettings {
     #[deserr(default)] routes: Vec<InboxRoute>,
     file_types: Vec<String>, message_bytes: usize, text_bytes: usize, file_bytes: u64, files: usize,
     concurrent_messages: usize, message_timeout_ms: u64, hold_ms: u32, page_items: usize, poll_ms: u64, longest_wait_s: u64,
-    waiting_requests: usize,
+    waiting_requests: usize, links: InboxLinks,
 } }
+section! { InboxLinks {
+    hosts: Vec<String>, networks: Vec<String>,
+    #[deserr(default)] rewrite: Vec<LinkRewrite>,
+    parallel_fetches: usize, fetch_timeout_ms: u64, pause_ms: u64,
+} }
+section! { LinkRewrite { from: String, to: String } }
 section! { CatalogueSettings {
     every_hours: u32, retry_s: u32, parallel_calls: usize, most_shrink_percent: u8, page_items: usize,
 } }

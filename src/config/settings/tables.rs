@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -31,6 +32,8 @@ use crate::audit::cms::{Certificate, Malformed, Roots, read_certificates};
 use crate::audit::log::{KeyKind, VerifierKey};
 use crate::catalogue::Pace;
 use crate::dossiers::StatusMaps;
+use crate::guarded_http::Allowed;
+use crate::inbox::links::FetchLimits;
 use crate::inbox::{Competence, Limits, MessageLimits, Senders};
 use crate::storage::disk::LeastFree;
 use crate::storage::hex;
@@ -78,6 +81,22 @@ impl InboxSettings {
         Competence { otherwise, by_procedure }
     }
 
+    /// Where files that are at an address are fetched from; `None`: they are not.
+    pub fn fetch_limits(&self) -> Option<FetchLimits> {
+        let links = &self.links;
+        let networks = links.networks.iter().filter_map(|text| network(text)).collect();
+        let allowed = Allowed::hosts(&links.hosts).ok()?.with_networks(networks);
+        (!links.hosts.is_empty()).then(|| FetchLimits {
+            allowed: Arc::new(allowed),
+            rewrite: links.rewrite.iter().map(|rewrite| (rewrite.from.clone(), rewrite.to.clone())).collect(),
+            parallel: links.parallel_fetches,
+            whole: Duration::from_millis(links.fetch_timeout_ms),
+            pause: Duration::from_millis(links.pause_ms),
+            file_bytes: self.file_bytes,
+            file_types: self.file_types.clone(),
+        })
+    }
+
     pub fn limits(&self, http: &HttpSettings) -> Limits {
         Limits {
             message: MessageLimits {
@@ -88,6 +107,7 @@ impl InboxSettings {
                 pause: Duration::from_millis(http.body_read_timeout_ms),
             },
             file_types: self.file_types.clone(),
+            fetches: !self.links.hosts.is_empty(),
             hold_ms: self.hold_ms.into(),
             page_items: self.page_items,
             poll: Duration::from_millis(self.poll_ms),

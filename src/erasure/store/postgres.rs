@@ -100,6 +100,8 @@ async fn erase(transaction: &Transaction<'_>, erasures: &[Erasure]) -> Result<us
     }
     let bodies = column(erasures, |erasure| erasure.content.body);
     transaction.execute("UPDATE inbox_item SET has_content = false WHERE id = ANY($1)", &[&items]).await?;
+    // First: whoever has just fetched one has then named its file, or finds nothing to name.
+    transaction.execute("DELETE FROM linked_file WHERE body_id = ANY($1)", &[&bodies]).await?;
     transaction.execute("UPDATE kept_file SET is_gone = true WHERE body_id = ANY($1)", &[&bodies]).await?;
     let removed = transaction.query("DELETE FROM body WHERE id = ANY($1) RETURNING id", &[&bodies]).await?;
     let removed: HashSet<Uuid> = removed.iter().map(|row| row.get(0)).collect();

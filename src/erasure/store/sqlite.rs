@@ -113,6 +113,7 @@ fn erase(transaction: &mut Transaction<'_>, erasures: &[Erasure]) -> Result<usiz
         connection
             .prepare_cached("UPDATE inbox_item SET has_content = 0 WHERE id = ?1 AND body_id = ?2")?
             .execute((content.item.as_bytes(), content.body.as_bytes()))?;
+        connection.prepare_cached("DELETE FROM linked_file WHERE body_id = ?1")?.execute([content.body.as_bytes()])?;
         connection
             .prepare_cached("UPDATE kept_file SET is_gone = 1 WHERE body_id = ?1")?
             .execute([content.body.as_bytes()])?;

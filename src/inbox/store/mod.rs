@@ -61,6 +61,8 @@ pub struct Receive {
     pub agency_is_guess: bool,
     /// Files whose keys are in the body.
     pub files: Vec<Uuid>,
+    /// Places, from 1, of files that are to be fetched.
+    pub links: Vec<i64>,
     /// If it is new; if its reference came before with other content; if it came before as it is.
     pub records: [SealedRecord; 3],
     /// What belongs to a dossier that has not come yet waits so long for it.

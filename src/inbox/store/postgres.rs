@@ -121,7 +121,7 @@ async fn lock(transaction: &Transaction<'_>, national_code: &str) -> Result<(), 
 }
 
 async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored, StoreError> {
-    let Receive { item, body, agency_is_guess, files, records: [new, conflict, repeat], hold_ms } = write;
+    let Receive { item, body, agency_is_guess, files, links, records: [new, conflict, repeat], hold_ms } = write;
     let sql = "SELECT digest, status FROM inbox_item \
                WHERE portal = $1 AND kind = $2 AND national_code = $3 AND reference = $4";
     let kind = item.kind.as_str();
@@ -172,6 +172,11 @@ async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored
     transaction.keep_body(body);
     let sql = "INSERT INTO kept_file (id, body_id, is_gone) SELECT file, $2, false FROM unnest($1::uuid[]) AS file";
     transaction.execute(sql, &[&files, &item.body_id]).await?;
+    if !links.is_empty() {
+        let sql = "INSERT INTO linked_file (item_id, n, body_id, status, attempts, next_at, since_at) \
+                   SELECT $2, n, $3, 'waiting', 0, $4, $4 FROM unnest($1::bigint[]) AS n";
+        transaction.execute(sql, &[&links, &item.id, &item.body_id, &received_at]).await?;
+    }
     transaction.audit(record);
     if begins {
         // What came before it is for whoever it is for.

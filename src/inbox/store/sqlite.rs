@@ -183,6 +183,15 @@ fn receive(transaction: &mut Transaction<'_>, write: &Receive) -> Result<Stored,
             .prepare_cached("INSERT INTO kept_file (id, body_id, is_gone) VALUES (?1, ?2, 0)")?
             .execute((file.as_bytes(), item.body_id.as_bytes()))?;
     }
+    for n in &write.links {
+        transaction
+            .connection
+            .prepare_cached(
+                "INSERT INTO linked_file (item_id, n, body_id, status, attempts, next_at, since_at) \
+                 VALUES (?1, ?2, ?3, 'waiting', 0, ?4, ?4)",
+            )?
+            .execute((item.id.as_bytes(), n, item.body_id.as_bytes(), item.received_at.micros()))?;
+    }
     transaction.audit(record.clone());
     if begins {
         // What came before it is for whoever it is for.

@@ -150,6 +150,10 @@ tables! {
         operation_id: Uuid null,
     }
     kept_file (id) { id: Uuid, body_id: Uuid, is_gone: Boolean }
+    linked_file (item_id, n) {
+        item_id: Uuid, n: Integer, body_id: Uuid, status: Text, attempts: Integer, next_at: Integer, since_at: Integer, reason: Text null,
+        file_id: Uuid null, media_type: Text null, bytes: Integer null, sha256: Bytes null,
+    }
     audit_closed (shard) {
         shard: Text, size: Integer, root: Bytes, closed_at: Integer, dropped_at: Integer null, drop_record: Bytes null,
     }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::hmac;
 use lienthong_domain::time::Timestamp;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,6 +27,20 @@ const HEAD: usize = 8192;
 pub struct Files {
     folder: PathBuf,
     least_free: LeastFree,
+}
+
+/// The key of a file that is written when what it belongs to is stored already: a secret stands there, and each file under it has a key
+/// of its own, also one that is begun again.
+pub fn key_under(secret: &[u8; 32], file: Uuid) -> Zeroizing<[u8; 32]> {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), file.as_bytes());
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(tag.as_ref());
+    key
+}
+
+/// A secret for [`key_under`].
+pub fn new_secret() -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    sealed::new_key()
 }
 
 /// A file that is durable. Whoever has the key reads it. It goes away again with this value, unless something that names it is
@@ -53,8 +68,19 @@ impl Files {
         Self { folder, least_free }
     }
 
-    /// Begins a file, unless the disk is nearly full. One that is never finished leaves nothing but a part that is taken away later.
+    /// Begins a file under a key of its own, unless the disk is nearly full. One that is never finished leaves nothing but a part that
+    /// is taken away later.
     pub async fn begin(&self) -> Result<Writing, StoreError> {
+        self.begin_with(Uuid::now_v7(), sealed::new_key()?).await
+    }
+
+    /// Begins a file whose key is made of a secret and its id: [`key_under`].
+    pub async fn begin_under(&self, secret: &[u8; 32]) -> Result<Writing, StoreError> {
+        let id = Uuid::now_v7();
+        self.begin_with(id, key_under(secret, id)).await
+    }
+
+    async fn begin_with(&self, id: Uuid, key: Zeroizing<[u8; 32]>) -> Result<Writing, StoreError> {
         let (folder, least_free) = (self.folder.clone(), self.least_free);
         let make_room = move || {
             std::fs::create_dir_all(&folder)
@@ -62,11 +88,10 @@ impl Files {
             if least_free.is_gone(&folder) { Err(StoreError::DiskFull) } else { Ok(()) }
         };
         tokio::task::spawn_blocking(make_room).await.map_err(StoreError::failed)??;
-        let id = Uuid::now_v7();
         let part = self.folder.join(format!("{id}.part"));
         let file = File::create_new(&part).await.map_err(failed)?;
         Ok(Writing {
-            sealer: Sealer::new(id)?,
+            sealer: Sealer::new(id, key)?,
             folder: self.folder.clone(),
             part: Part(Some(part)),
             file,

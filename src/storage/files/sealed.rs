@@ -20,9 +20,8 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    pub(super) fn new(id: Uuid) -> Result<Self, StoreError> {
-        let mut key = Zeroizing::new([0; 32]);
-        SystemRandom::new().fill(&mut *key).map_err(|_| StoreError::Failed("no randomness".into()))?;
+    /// `key` must be of this file alone.
+    pub(super) fn new(id: Uuid, key: Zeroizing<[u8; 32]>) -> Result<Self, StoreError> {
         Ok(Self { id, cipher: cipher(&key)?, key, next: 0 })
     }
 
@@ -32,6 +31,13 @@ impl Sealer {
         self.cipher.seal_in_place_append_tag(nonce, aad, &mut chunk).map_err(cannot)?;
         Ok(chunk)
     }
+}
+
+/// A key that nobody else has.
+pub(super) fn new_key() -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let mut key = Zeroizing::new([0; 32]);
+    SystemRandom::new().fill(&mut *key).map_err(|_| StoreError::Failed("no randomness".into()))?;
+    Ok(key)
 }
 
 pub(super) struct Opener {

@@ -102,6 +102,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0012_agreement.sqlite.sql"),
         postgres: include_str!("0012_agreement.postgres.sql"),
     },
+    Migration {
+        number: 13,
+        name: "linked_files",
+        is_additive: true,
+        sqlite: include_str!("0013_linked_files.sqlite.sql"),
+        postgres: include_str!("0013_linked_files.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

@@ -1,6 +1,7 @@
 //! What the portal sends, over its real wire: taken in once, shown to the right local system, decided, and told to the portal.
 
 mod files;
+mod links;
 
 use std::time::Duration;
 

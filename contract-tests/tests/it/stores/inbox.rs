@@ -30,7 +30,7 @@ on_both_engines!(
 
 const HOLD_MS: i64 = 60_000;
 
-fn inbox(stores: &Stores) -> Arc<dyn InboxStore> {
+pub(super) fn inbox(stores: &Stores) -> Arc<dyn InboxStore> {
     lienthong::inbox::store::open(&stores.database)
 }
 
@@ -62,10 +62,10 @@ fn message(stores: &Stores, kind: IncomingKind, code: &str, reference: &str, con
         decided_by: None,
         operation_id: None,
     };
-    Receive { item, body, agency_is_guess: false, files: Vec::new(), records, hold_ms: HOLD_MS }
+    Receive { item, body, agency_is_guess: false, files: Vec::new(), links: Vec::new(), records, hold_ms: HOLD_MS }
 }
 
-fn dossier(stores: &Stores, code: &str, content: u8) -> Receive {
+pub(super) fn dossier(stores: &Stores, code: &str, content: u8) -> Receive {
     message(stores, IncomingKind::DossierSubmitted, code, "", content)
 }
 
@@ -73,7 +73,7 @@ fn supplement(stores: &Stores, code: &str, reference: &str, content: u8) -> Rece
     message(stores, IncomingKind::DossierSupplemented, code, reference, content)
 }
 
-fn decision(stores: &Stores, id: Uuid, now: Timestamp) -> Decide {
+pub(super) fn decision(stores: &Stores, id: Uuid, now: Timestamp) -> Decide {
     let draft = Draft::new(Kind::Decide, "inbox.acknowledge", Outcome::decided("done")).client("client", "H15");
     let body = stores.bodies.seal(b"a report").unwrap();
     let item = lienthong::outbox::NewItem { body_id: body.id, ..new_item("lane", 1) };
@@ -276,11 +276,11 @@ async fn what_does_not_say_its_agency_is_for_that_of_its_dossier_whichever_came_
     assert_eq!(inbox.beginning("B".into()).await.unwrap().unwrap().agency_id, "H15.50");
 }
 
-fn eraser(stores: &Stores) -> Eraser {
+pub(super) fn eraser(stores: &Stores) -> Eraser {
     Eraser { store: lienthong::erasure::store::open(&stores.database), recorder: stores.recorder.clone() }
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     Order { ground: LegalGround::OnRequest, document: None, officer: None }
 }
 

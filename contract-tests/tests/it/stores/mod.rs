@@ -17,6 +17,7 @@ mod keys;
 mod lanes;
 mod leader;
 mod leases;
+mod links;
 mod member;
 mod migrations;
 mod outbox;
