@@ -365,6 +365,23 @@ pub async fn count(url: &str, status: &str) -> Result<u64> {
     Ok(ready(url).await?.pointer(&format!("/outbox/{status}")).and_then(Value::as_u64).unwrap_or(0))
 }
 
+/// Waits until this line of `/metrics`, which is named whole, has this value. The token must be of a client that may read them.
+pub async fn wait_for_metric(url: &str, token: &str, line: &str, expected: f64) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = client().get(format!("{url}/metrics")).bearer_auth(token).send().await?;
+        let text = answer.error_for_status()?.text().await?;
+        let value = text.lines().find_map(|one| one.strip_prefix(line)?.trim().parse::<f64>().ok());
+        if value == Some(expected) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{line} is {value:?}, not {expected}");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Until the given statuses are empty.
 pub async fn wait_until_none(url: &str, statuses: &[&str], limit: Duration) -> Result<()> {
     let deadline = Instant::now() + limit;

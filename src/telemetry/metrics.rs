@@ -93,6 +93,16 @@ pub const CATALOGUE_FAILURES: Metric = Metric::gauge(
     &[],
     "What could not be taken over from the national catalogue the last time; absent before the first time.",
 );
+pub const AGREEMENT_CASES: Metric = Metric::gauge(
+    "lienthong_agreement_cases",
+    &["class"],
+    "Differences between province and nation that wait for a decision, or for what was decided to take effect.",
+);
+pub const INBOX_FILES: Metric = Metric::gauge(
+    "lienthong_inbox_files",
+    &["status"],
+    "Files at addresses of the portal: waiting to be fetched, or refused.",
+);
 pub const BUILD: Metric = Metric::gauge("lienthong_build_info", &["version"], "Always 1.");
 
 const OWN: &[Metric] = &[
@@ -105,6 +115,8 @@ const OWN: &[Metric] = &[
     QUOTAS_SHARED,
     CONNECTIONS,
     CONNECTIONS_REFUSED,
+    AGREEMENT_CASES,
+    INBOX_FILES,
     OUTBOX_ITEMS,
     OUTBOX_OVERDUE,
     DELIVERIES,

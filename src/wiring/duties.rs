@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use lienthong_domain::agreement::Class;
 use lienthong_domain::time::{Clock, Timestamp};
 use metrics::gauge;
 use tokio::sync::watch;
@@ -19,13 +20,14 @@ use crate::audit::anchors::witnesses::Witness;
 use crate::audit::retention::Retention;
 use crate::audit::thin::Thinner;
 use crate::config::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S, Settings};
-use crate::inbox;
+use crate::inbox::{self, links::LinkStatus};
 use crate::keyring::store::ReplicaKeys;
 use crate::outbox::Status;
 use crate::replicas::{Duty, Member};
 use crate::storage::{Database, StoreError};
 use crate::telemetry::metrics::{
-    CATALOGUE_AGE, CATALOGUE_FAILURES, DISK_LOW, KEYS_MISSING, OUTBOX_ITEMS, OUTBOX_OVERDUE,
+    AGREEMENT_CASES, CATALOGUE_AGE, CATALOGUE_FAILURES, DISK_LOW, INBOX_FILES, KEYS_MISSING, OUTBOX_ITEMS,
+    OUTBOX_OVERDUE,
 };
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
@@ -417,9 +419,25 @@ impl House {
         if let Ok(due) = self.stores.outbox.next_due().await {
             self.next_due = due;
         }
+        self.count_differences().await;
         // Also while the database does not answer: what was due waits all the longer.
         let late = self.next_due.map_or(0, |due| self.clock.now().millis_since(due).max(0));
         gauge!(OUTBOX_OVERDUE.name).set(late as f64 / 1000.0);
+    }
+
+    async fn count_differences(&self) {
+        if let Ok(open) = self.stores.agreement().open_by_class().await {
+            for class in Class::ALL {
+                let found = open.iter().find(|(known, _)| known == class);
+                gauge!(AGREEMENT_CASES.name, "class" => class.as_str()).set(found.map_or(0.0, |(_, n)| *n as f64));
+            }
+        }
+        let links = self.stores.links();
+        for status in [LinkStatus::Waiting, LinkStatus::Refused] {
+            if let Ok(count) = links.count(status).await {
+                gauge!(INBOX_FILES.name, "status" => status.as_str()).set(count as f64);
+            }
+        }
     }
 
     async fn make_keys(&mut self) {

@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use lienthong_sandbox::{FaultPlan, PortalSettings, Sandbox, Settings};
 use serde_json::{Map, Value, json};
 
-use crate::gateway::{Deployment, PROVINCE, client, wait_until_none};
+use crate::gateway::{Deployment, PROVINCE, client, wait_for_metric, wait_until_none};
 use crate::load;
 
 #[derive(Debug)]
@@ -122,6 +122,11 @@ pub async fn run(dossiers: usize, seed: u64) -> Result<Report> {
         .collect();
     let found = world.cases().await?;
     let is_expected = |case: &&(String, String)| expected.contains(&(case.0.clone(), case.1.as_str()));
+    let token = world.deployment.token(PROVINCE).await?;
+    for class in CLASSES {
+        let line = format!("lienthong_agreement_cases{{class=\"{class}\"}}");
+        wait_for_metric(&world.deployment.url(), &token, &line, each as f64).await?;
+    }
     let right = found.iter().filter(is_expected).count();
     let looked_up = run["lookedUp"].as_u64().unwrap_or_default();
     Ok(Report {

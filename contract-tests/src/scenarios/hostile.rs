@@ -12,7 +12,7 @@ use lienthong_sandbox::{
 };
 use serde_json::{Value, json};
 
-use crate::gateway::{Deployment, PROVINCE, client};
+use crate::gateway::{Deployment, PROVINCE, client, wait_for_metric};
 
 /// How much of it there is.
 #[derive(Debug, Clone, Copy)]
@@ -209,6 +209,9 @@ fn habits(file_bytes: usize, honest: &str) -> Vec<(FileHabit, &'static str)> {
     ]
 }
 
+/// Reasons that may pass: such files are tried again.
+const PASSING: [&str; 2] = ["not_served", "unreachable"];
+
 /// Addresses that lead elsewhere. `port`: of the host that may be called, on this machine.
 fn elsewhere(port: &str) -> Vec<String> {
     let mut addresses: Vec<String> =
@@ -308,6 +311,9 @@ pub async fn run(volume: Volume) -> Result<Report> {
             false => wrong.push(format!("{code}: {found} instead of {reason}")),
         }
     }
+    let refused_links = expected.iter().filter(|(_, reason)| !PASSING.contains(reason)).count();
+    let (url, token) = (world.deployment.url(), world.deployment.token(PROVINCE).await?);
+    wait_for_metric(&url, &token, "lienthong_inbox_files{status=\"refused\"}", refused_links as f64).await?;
     Ok(Report {
         messages: rounds * corpus.len(),
         refused,
