@@ -76,12 +76,19 @@ pub struct ProcedureFacts {
 impl HeldDossier {
     /// From a full state and the steps that were delivered. Whether there was a complaint is not known by it.
     ///
-    /// A state that the full state implies joins the history only if no step tells it, or one request for a supplement
-    /// would be two. Full states before the last one are not read: add to `history` what they told.
+    /// A state that the full state tells joins the history if no step tells it, or if it is the dossier's state and came after all
+    /// steps: one request for a supplement that a step and a full state tell, some seconds apart, is not two. Where no step tells a
+    /// request, several rounds of supplements are as many. Full states before the last one are not read: add to `history` what they
+    /// told.
     pub fn of(agency: AgencyCode, dossier: &Dossier, steps: &[Step], procedure_facts: ProcedureFacts) -> Self {
         let mut history: Vec<StateAt> =
             steps.iter().map(|step| StateAt { state: step.state, at: step.handled_at }).collect();
-        history.extend(states_of(dossier).into_iter().filter(|told| steps.iter().all(|step| step.state != told.state)));
+        let told = states_of(dossier).into_iter().filter(|told| is_news(*told, dossier.state, steps));
+        history.extend(told);
+        if steps.iter().all(|step| step.state != DossierState::SupplementRequested) && dossier.supplements.len() > 1 {
+            let requests = dossier.supplements.iter().map(|round| round.requested_at);
+            history.extend(requests.map(|at| StateAt { state: DossierState::SupplementRequested, at }));
+        }
         let papers = dossier.papers.iter().filter(|paper| !paper.is_deleted).map(|paper| HeldPaper {
             has_attachment: paper.link.is_some(),
             is_digitised: paper.is_digitised,
@@ -117,6 +124,13 @@ impl HeldDossier {
             has_complaint: None,
         }
     }
+}
+
+/// Whether no step tells what the full state does.
+fn is_news(told: StateAt, now: DossierState, steps: &[Step]) -> bool {
+    let last = steps.iter().max_by_key(|step| step.handled_at);
+    let is_after_all = told.state == now && last.is_some_and(|last| last.state != now && last.handled_at < told.at);
+    is_after_all || steps.iter().all(|step| step.state != told.state)
 }
 
 /// The states that a full state tells the time of. Of some it does not.

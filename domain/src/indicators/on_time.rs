@@ -12,7 +12,8 @@
 //!   An end stands even if the history goes on after it.
 //! - Withdrawn in the second of its receipt is withdrawn after it.
 //! - Requests are told apart by their second: two entries in one second are one request. Only the history of states is
-//!   counted; rounds of supplements tell times, not how often. What has the same second as the request is not after it.
+//!   counted; rounds of supplements tell times, not how often (unless no step tells a request: `HeldDossier::of`). What has the same
+//!   second as the request is not after it.
 //! - A finish time that was sent counts only where the history tells neither an end nor one open request.
 //! - The time of a supplement is that of the rounds; where none is told, from the request to the next later entry of
 //!   another state. A round that was not completed subtracts nothing, one completed before its request adds the

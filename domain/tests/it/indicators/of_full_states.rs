@@ -1,5 +1,7 @@
 //! What a full state and its steps tell the nation.
 
+use std::collections::BTreeSet;
+
 use lienthong_domain::catalogue::AgencyCode;
 use lienthong_domain::dossier::{Dossier, DossierState, Step};
 use lienthong_domain::indicators::{HeldDossier, HeldPaper, HeldResult, Indicator, ProcedureFacts, SupplementRound};
@@ -61,8 +63,7 @@ fn a_full_state_tells_the_time_of_its_state_where_it_has_one() {
         "refusedAt": "2026-03-04T08:00:00+07:00", "finishedAt": "2026-03-05T08:00:00+07:00",
         "returnedAt": "2026-03-06T08:00:00+07:00",
         "supplements": [
-            { "id": "1", "requestedBy": "Trần Thị Mẫu", "content": "Bản sao", "requestedAt": "2026-03-03T08:00:00+07:00" },
-            { "id": "2", "requestedBy": "Trần Thị Mẫu", "content": "Bản sao", "requestedAt": "2026-03-03T09:00:00+07:00" },
+            { "id": "1", "requestedBy": "Trần Thị Mẫu", "content": "Bản sao", "requestedAt": "2026-03-03T09:00:00+07:00" },
         ],
     });
     for (word, expected) in [
@@ -96,6 +97,46 @@ fn what_a_step_tells_is_not_told_twice() {
     let dossier =
         held(&full_state("supplement_requested", requested), &[step("supplement", "2026-03-05T09:00:00+07:00")]);
     assert_eq!(words(march().judge(&dossier).verdict(Indicator::OnTime)), "met");
+}
+
+#[test]
+fn a_second_request_for_a_supplement_is_one_whoever_tells_it() {
+    let rounds = |times: &[&str]| {
+        let round = |time: &&str| json!({ "id": time, "requestedBy": "Trần Thị Mẫu", "content": "Bản sao", "requestedAt": format!("2026-03-0{time}:00+07:00") });
+        json!({ "dueAt": "2026-03-12T17:00:00+07:00", "supplements": times.iter().map(round).collect::<Vec<_>>() })
+    };
+    let told = |state: &str, time: &str| step(state, &format!("2026-03-0{time}:00+07:00"));
+    let first = || vec![told("supplement", "3T08:00"), told("processing", "4T08:00")];
+    let both = || [first(), vec![told("supplement", "5T08:00")]].concat();
+    for (what, state, times, steps, expected) in [
+        (
+            "by the full state, after the steps",
+            "supplement_requested",
+            &["3T08:00", "5T08:00"][..],
+            first(),
+            "3 08:00, 5 08:00",
+        ),
+        ("by both", "supplement_requested", &["3T08:00", "5T08:01"], both(), "3 08:00, 5 08:00"),
+        (
+            "only one, and the full state is older than the steps",
+            "supplement_requested",
+            &["3T08:01"],
+            first(),
+            "3 08:00",
+        ),
+        ("by the list alone", "processing", &["3T08:00", "5T08:00"], vec![], "3 08:00, 5 08:00"),
+        ("one of the list, of a dossier that goes on", "processing", &["3T08:00"], vec![], ""),
+        ("of one request two papers", "supplement_requested", &["3T08:00", "3T08:00"], vec![], "3 08:00"),
+    ] {
+        let dossier = held(&full_state(state, rounds(times)), &steps);
+        let requests = dossier.history.iter().filter(|entry| entry.state == self::state("supplement"));
+        let days: BTreeSet<String> =
+            requests.map(|entry| entry.at.in_vietnam().strftime("%-d %H:%M").to_string()).collect();
+        let days: Vec<String> = days.into_iter().collect();
+        assert_eq!(days.join(", "), expected, "{what}");
+        let is_late = words(march().judge(&dossier).verdict(Indicator::OnTime)) == "costs second_supplement_request";
+        assert_eq!(is_late, expected.contains(','), "{what}");
+    }
 }
 
 #[test]
