@@ -60,6 +60,8 @@ struct Time {
 #[serde(default)]
 struct Fee {
     amount: Option<String>,
+    note: Option<IgnoredAny>,
+    file: Option<IgnoredAny>,
 }
 
 /// - It returns a paper if the catalogue names a result. One that names none says nothing.
@@ -83,11 +85,12 @@ fn facts_of(detail: &Detail) -> ProcedureFacts {
     }
 }
 
-/// Whole đồng; separators of thousands as people write them.
+/// Whole đồng; separators of thousands as people write them. 0 with words or a file beside it is what these say, not 0.
 fn amount_of(fee: &Fee) -> Option<u64> {
     let text = fee.amount.as_deref()?.trim();
     text.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
-    text.replace(['.', ',', ' ', '\u{a0}'], "").parse().ok()
+    let amount = text.replace(['.', ',', ' ', '\u{a0}'], "").parse().ok()?;
+    (amount > 0 || (fee.note.is_none() && fee.file.is_none())).then_some(amount)
 }
 
 fn limit_of(time: &Time) -> Option<Duration> {
