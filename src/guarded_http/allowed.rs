@@ -32,7 +32,7 @@ struct HostRule {
 }
 
 impl Allowed {
-    /// `hosts`: `files.example.gov.vn`, `*.example.gov.vn` (not the name itself), `10.0.0.5:8080`. `None` names what cannot be read.
+    /// `hosts`: `files.example.gov.vn`, `*.example.gov.vn` (not the name itself), `10.0.0.5:8080`. An error is the one that cannot be read.
     pub fn hosts(texts: &[String]) -> Result<Self, &str> {
         let rule = |text| HostRule::parse(text).ok_or(text);
         Ok(Self { hosts: texts.iter().map(String::as_str).map(rule).collect::<Result<_, _>>()?, networks: Vec::new() })

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use calamine::{Data, Reader, Xlsx};
 use jiff::civil::Date;
 use lienthong::agreement::Place;
-use lienthong::agreement::qd766::store::{Changed, HeldStore, StoredDossier};
+use lienthong::agreement::qd766::store::{Changed, HeldStore, Steps, StoredDossier};
 use lienthong::agreement::qd766::{Compile, Desk, Reply, Standing, Wanted};
 use lienthong::storage::StoreError;
 use lienthong_domain::catalogue::{AgencyRegister, ProcedureCode};
@@ -87,7 +87,7 @@ fn figure(report: &Value, indicator: &str) -> (u64, u64, String, u64) {
 /// Number of the dossier and reason.
 fn costs(report: &Value, indicator: &str) -> Vec<(usize, String)> {
     let listed = of(report, indicator)["dossiers"].as_array().unwrap().iter();
-    let number = |item: &Value| item["code"].as_str().unwrap().rsplit_once("00").unwrap().1.parse().unwrap();
+    let number = |item: &Value| item["code"].as_str().unwrap().rsplit_once("-00").unwrap().1.parse().unwrap();
     listed.map(|item| (number(item), item["reason"].as_str().unwrap().to_owned())).collect()
 }
 
@@ -298,6 +298,43 @@ async fn what_the_nation_does_not_hold_is_told_and_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn steps_that_wait_are_told_and_a_dossier_with_an_erased_step_is_not_judged() {
+    let world = world().await;
+    let step = |state: &str, hour: u8| {
+        json!({ "handledBy": "Trần Thị Thử", "handledAt": format!("2026-10-23T{hour:02}:00:00+07:00"), "content": "xử lý",
+                "state": state, "transitionReason": "bổ sung" })
+    };
+    world.put(&code(0), &dossier("processing")).await.is(202);
+    for (state, hour) in [("supplement_requested", 9), ("processing", 10)] {
+        world.steps(&code(0), &format!("step-{hour}"), &step(state, hour)).await.is(202);
+    }
+    world.settle().await;
+    let away = OperationFaults::only(FaultKind::ServerErrorBefore, 1.0);
+    world.sandbox.set_faults(FaultPlan::none().with(Operation::AppendSteps, away));
+    world.steps(&code(0), "step-11", &step("supplement_requested", 11)).await.is(202);
+    let waiting = report(&world, "").await;
+    assert_eq!(waiting["counted"], 1);
+    assert_eq!(waiting["standings"], json!([{ "standing": "steps_waiting", "count": 1, "dossiers": [code(0)] }]));
+    assert_eq!(costs(&waiting, "2.1"), reasons(&[(0, "unfinished_after_due")]), "the second request is not there yet");
+    world.sandbox.set_faults(FaultPlan::none());
+    world.settle().await;
+    // A report is given out again for minutes: each question is another.
+    let delivered = report(&world, "&agency=H15").await;
+    assert_eq!(costs(&delivered, "2.1"), reasons(&[(0, "second_supplement_request")]));
+
+    let records = world.get("/v1/audit/records?kind=accept").await.is(200).json();
+    let accepted = |record: &&Value| record["record"]["op"] == "dossier.step";
+    let of_step = records["items"].as_array().unwrap().iter().find(accepted).unwrap_or_else(|| panic!("{records}"));
+    let record = of_step["record"]["id"].as_str().unwrap();
+    let erased =
+        world.cli(&["erase", "record", record, "--ground", "on-request", "--by", "Trần Thị Thử", "--yes"]).await;
+    assert!(erased.status.success(), "{}", String::from_utf8_lossy(&erased.stderr));
+    let now = report(&world, "&agency=H15.50").await;
+    assert_eq!((&now["counted"], costs(&now, "2.1")), (&json!(0), reasons(&[])));
+    assert_eq!(now["standings"], json!([{ "standing": "erased", "count": 1, "dossiers": [code(0)] }]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_cannot_be_answered_is_refused_with_its_place() {
     let world = World::with(Settings::default(), COPY).await;
     for (query, expected) in [
@@ -380,7 +417,7 @@ impl HeldStore for Slow {
             revision: 1,
             acknowledged_revision: None,
             content: None,
-            steps: Vec::new(),
+            steps: Steps::default(),
         }])
     }
 }

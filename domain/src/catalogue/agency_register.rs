@@ -1,7 +1,7 @@
 //! The agencies of a deployment and who stands under whom, with dates. A sub-tree follows these links, never a prefix
 //! of the code: after the 2025 reorganisation codes were renumbered and parents changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
@@ -52,6 +52,14 @@ impl AgencyRegister {
         codes.sort_unstable();
         codes.dedup();
         codes
+    }
+
+    /// The same, on any day from the first to the last: units that were abolished or made between them are among them.
+    pub fn within_days(&self, roots: &[AgencyCode], first: Date, last: Date) -> Vec<String> {
+        let changes = self.entries.values().flatten().flat_map(|agency| [agency.valid_from, agency.valid_to]).flatten();
+        let days: BTreeSet<Date> = changes.filter(|day| (first..=last).contains(day)).chain([first, last]).collect();
+        let codes: BTreeSet<String> = days.into_iter().flat_map(|day| self.within(roots, day)).collect();
+        codes.into_iter().collect()
     }
 
     /// Whether `code` is `root` or stands under it on that day. An agency that the register does not know stands

@@ -13,6 +13,8 @@ pub struct Period {
     until: Timestamp,
     /// How many such periods a year has, where the formula of the sync rate divides a year by it.
     a_year: Option<u32>,
+    /// It is looked at from here, if it is not over then.
+    as_of: Option<Timestamp>,
 }
 
 impl Period {
@@ -44,7 +46,13 @@ impl Period {
 
     fn between(first: Date, after: Date, a_year: Option<u32>) -> Option<Self> {
         let midnight = |day: Date| Timestamp::from_vietnam(DateTime::from_parts(day, jiff::civil::Time::MIN)).ok();
-        Some(Self { from: midnight(first)?, until: midnight(after)?, a_year })
+        Some(Self { from: midnight(first)?, until: midnight(after)?, a_year, as_of: None })
+    }
+
+    /// The same, looked at from an instant: what is unfinished is judged then, if the period is not over.
+    #[must_use]
+    pub fn as_of(self, instant: Timestamp) -> Self {
+        Self { as_of: Some(instant), ..self }
     }
 
     /// Its first instant.
@@ -56,10 +64,11 @@ impl Period {
         self.from <= instant && instant < self.until
     }
 
-    /// The last second of the period, at which unfinished dossiers are judged. (A choice: the reference says "the end of
-    /// the period". For a period that is not over, that end lies ahead; give days up to today to judge as of today.)
+    /// The last second of the period, at which unfinished dossiers are judged; or from when it is looked at, if that is earlier. (A
+    /// choice: the reference says "the end of the period", which of a period under way lies ahead.)
     pub fn end(&self) -> Timestamp {
-        self.until.plus_millis(-1000)
+        let end = self.until.plus_millis(-1000);
+        self.as_of.map_or(end, |instant| instant.min(end))
     }
 
     /// 12 for a month, 4 for a quarter.

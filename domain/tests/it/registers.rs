@@ -39,6 +39,14 @@ fn a_sub_tree_follows_the_links_of_the_day() {
     assert!(within("H15.50.05", "H15", REORGANISED), "the ward stands under the province now");
     assert!(!within("H15.61", "H15", BEFORE), "not there yet");
     assert!(!within("H15", "H15.61", REORGANISED), "nobody stands under its own child");
+    // Of a period, whoever stood there on one of its days.
+    let during = |first: Date, last: Date| register.within_days(&[code("H15")], first, last);
+    let has = |codes: &[String], one: &str| codes.iter().any(|known| known == one);
+    let (before, across, after) =
+        (during(BEFORE, BEFORE), during(BEFORE, REORGANISED), during(REORGANISED, REORGANISED));
+    assert!(has(&before, "H15.50") && !has(&before, "H15.61"), "{before:?}");
+    assert!(has(&across, "H15.50") && has(&across, "H15.61") && has(&across, "H15"), "{across:?}");
+    assert!(!has(&after, "H15.50") && has(&after, "H15.61"), "{after:?}");
     assert_eq!(register.find(&code("H15.50"), REORGANISED).map(|found| found.name.clone()), None);
 }
 

@@ -27,7 +27,8 @@ lienthong_domain::code_enum! {
     pub enum Standing: "Hồ sơ mà Cổng giữ khác ở đây. / Dossiers of which the nation holds something else." {
         NotHeld = "not_held" => "Tiếp nhận trong kỳ mà Cổng chưa xác nhận: không được tính",
         Outdated = "outdated" => "Cổng mới xác nhận bản trước: được tính theo bản ở đây",
-        Erased = "erased" => "Nội dung đã xóa: không tính được, có thể thuộc kỳ này",
+        StepsWaiting = "steps_waiting" => "Còn tiến độ chờ gửi: được tính theo phần đã gửi",
+        Erased = "erased" => "Nội dung, hoặc tiến độ đã gửi, đã xóa: không tính được, có thể thuộc kỳ này",
         Unreadable = "unreadable" => "Không đọc được theo quy tắc của bản này: không tính được",
     }
 }
@@ -37,7 +38,8 @@ impl Standing {
         match self {
             Self::NotHeld => "Received in the period and not acknowledged by the portal: not counted",
             Self::Outdated => "The portal has acknowledged an earlier state: counted by what stands here",
-            Self::Erased => "Erased: cannot be counted, and may belong to the period",
+            Self::StepsWaiting => "Steps still wait to be delivered: counted without them",
+            Self::Erased => "Erased, or some of its delivered steps: cannot be counted, and may belong to the period",
             Self::Unreadable => "Cannot be read by the rules of this version: not counted",
         }
     }
@@ -59,7 +61,7 @@ pub struct Wanted {
 pub enum NoPeriod {
     /// The last day is before the first.
     WrongWayRound,
-    /// The last day has not begun. What is unfinished is judged at the end of the period: it would be called late for what lies ahead.
+    /// The last day has not begun: nobody knows what will be received by then, and a part of a month is not compared with a whole one.
     NotBegun,
 }
 
@@ -115,14 +117,16 @@ const EARLIER_MS: i64 = 7 * 86_400_000;
 impl Compile {
     /// `rest`: pauses after each page for as long as it took, so that deliveries have the machine at least half of the time.
     pub async fn run(&self, wanted: Wanted, progress: &Progress, rest: bool) -> Result<Compiled, StoreError> {
-        let period = wanted.period;
         let began_at = self.clock.now();
-        let today = began_at.date_in_vietnam();
-        let agencies = wanted.agency.as_ref().map(|agency| self.agencies.within(std::slice::from_ref(agency), today));
+        let period = wanted.period.as_of(began_at);
+        let under = |agency| self.agencies.within_days(std::slice::from_ref(agency), wanted.first, wanted.last);
+        let agencies = wanted.agency.as_ref().map(under);
         let changed = Changed { since: period.begin().plus_millis(-EARLIER_MS), agencies };
         progress.total.store(self.store.count(changed.clone()).await?, Ordering::Relaxed);
         let formula = Arc::new(Formula::new(self.terms.clone(), period, self.calendar.clone()));
-        let listed = Indicator::JUDGED.into_iter().chain([Indicator::SyncRate]);
+        // Complaints are never known here: of satisfaction every dossier would be listed, and say nothing.
+        let judged = Indicator::JUDGED.into_iter().filter(|indicator| *indicator != Indicator::Satisfaction);
+        let listed = judged.chain([Indicator::SyncRate]);
         let tally = listed.fold(Tally::new(formula), |tally, indicator| tally.listing(indicator, LISTED));
         let mut compiled = Compiled { wanted, began_at, tally, standings: BTreeMap::new() };
         let (mut after, mut facts) = (Place::default(), HashMap::new());
@@ -131,6 +135,7 @@ impl Compile {
         loop {
             let started = Instant::now();
             let page = self.store.page(changed.clone(), after, PAGE).await?;
+            let is_full = page.len() == PAGE;
             let Some(last) = page.last() else { return Ok(compiled) };
             after = Place { at: last.updated_at, code: last.code.clone() };
             let page: Vec<_> = page.into_iter().filter(|dossier| seen.insert(namer.hash_one(&dossier.code))).collect();
@@ -141,6 +146,10 @@ impl Compile {
                 self.count(&mut compiled, dossier, &mut facts).await?;
             }
             progress.done.fetch_add(done, Ordering::Relaxed);
+            // All that was there when it began has come by; what goes on changing would never end.
+            if !is_full && after.at > began_at.micros() {
+                return Ok(compiled);
+            }
             if rest {
                 tokio::time::sleep(started.elapsed()).await;
             }
@@ -163,9 +172,18 @@ impl Compile {
             }
             return Ok(());
         }
-        let counting = compiled.tally.add(&held).counting();
-        if read.acknowledged_revision != Some(read.revision) && counting == Counting::Counted {
-            compiled.stands(Standing::Outdated, read.code);
+        let is_counted = compiled.tally.formula().judge(&held).counting() == Counting::Counted;
+        // What they told, two requests for a supplement perhaps, is not known any more.
+        if read.steps_are_erased && is_counted {
+            compiled.stands(Standing::Erased, read.code);
+            return Ok(());
+        }
+        compiled.tally.add(&held);
+        if read.acknowledged_revision != Some(read.revision) && is_counted {
+            compiled.stands(Standing::Outdated, read.code.clone());
+        }
+        if read.steps_wait && is_counted {
+            compiled.stands(Standing::StepsWaiting, read.code);
         }
         Ok(())
     }
@@ -199,6 +217,8 @@ struct Read {
     code: String,
     revision: i64,
     acknowledged_revision: Option<i64>,
+    steps_wait: bool,
+    steps_are_erased: bool,
     contents: Result<Contents, Standing>,
 }
 
@@ -214,8 +234,9 @@ impl Read {
             None => Err(Standing::Erased),
             Some(content) => contents_of(&stored, content).ok_or(Standing::Unreadable),
         };
-        let StoredDossier { code, revision, acknowledged_revision, .. } = stored;
-        Self { code, revision, acknowledged_revision, contents }
+        let StoredDossier { code, revision, acknowledged_revision, steps, .. } = stored;
+        let (steps_wait, steps_are_erased) = (steps.some_wait, steps.some_are_erased);
+        Self { code, revision, acknowledged_revision, steps_wait, steps_are_erased, contents }
     }
 }
 
@@ -224,5 +245,5 @@ fn contents_of(stored: &StoredDossier, content: &[u8]) -> Option<Contents> {
     let agency = AgencyCode::parse(&stored.agency_id).ok()?;
     let dossier = json::read(serde_json::from_slice(content).ok()?).ok()?;
     let step = |content: &zeroize::Zeroizing<Vec<u8>>| json::read(serde_json::from_slice(content).ok()?).ok();
-    Some(Contents { agency, dossier, steps: stored.steps.iter().map(step).collect::<Option<_>>()? })
+    Some(Contents { agency, dossier, steps: stored.steps.delivered.iter().map(step).collect::<Option<_>>()? })
 }

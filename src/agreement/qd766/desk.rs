@@ -91,6 +91,10 @@ impl Desk {
         tokio::spawn(async move {
             let _turn = turn.acquire_owned().await;
             let compiled = compile.run(wanted, &progress, true).await.map(Arc::new);
+            // Perhaps nobody asks again.
+            if let Err(error) = &compiled {
+                tracing::error!(%error, "a report could not be made");
+            }
             let _ = tell.send(Some(Outcome { at: Instant::now(), compiled }));
         });
         jobs.push_back(job.clone());

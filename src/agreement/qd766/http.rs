@@ -162,10 +162,11 @@ fn write(
     format: ReportFormat,
     table: ReportTable,
 ) -> Result<Response, StoreError> {
-    let [figures, dossiers, standings] = sheets_of(compiled, basis);
+    let sheets = || sheets_of(compiled, basis);
     let (media_type, extension, body) = match format {
         ReportFormat::Json => return Ok(Json(Qd766Report::of(compiled, basis)).into_response()),
         ReportFormat::Csv => {
+            let [figures, dossiers, standings] = sheets();
             let sheet = match table {
                 ReportTable::Indicators => figures,
                 ReportTable::Dossiers => dossiers,
@@ -174,7 +175,7 @@ fn write(
             ("text/csv; charset=utf-8", "csv", csv_of(&sheet).map_err(StoreError::failed)?)
         }
         ReportFormat::Xlsx => {
-            let book = xlsx_of(&[figures, dossiers, standings]).map_err(StoreError::failed)?;
+            let book = xlsx_of(&sheets()).map_err(StoreError::failed)?;
             ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", book)
         }
     };

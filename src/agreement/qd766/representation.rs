@@ -1,5 +1,7 @@
 //! What the API answers about the indicators. Codes, times and numbers only.
 
+use std::collections::BTreeSet;
+
 use lienthong_domain::indicators::{Indicator, IndicatorResult, NotObservable, Percent, Reason, SyncBasis, Value};
 use lienthong_domain::time::Timestamp;
 use serde::Serialize;
@@ -32,7 +34,7 @@ pub(super) struct Qd766Report {
     #[schema(max_items = 13)]
     indicators: Vec<IndicatorItem>,
     /// Hồ sơ mà Cổng giữ khác ở đây. / Dossiers of which the nation holds something else than stands here.
-    #[schema(max_items = 4)]
+    #[schema(max_items = 5)]
     standings: Vec<StandingItem>,
 }
 
@@ -132,7 +134,7 @@ impl Qd766Report {
         let standing = |(standing, (count, codes)): (&Standing, &(u64, _))| StandingItem {
             standing: *standing,
             count: *count,
-            dossiers: std::collections::BTreeSet::iter(codes).cloned().collect(),
+            dossiers: BTreeSet::iter(codes).cloned().collect(),
         };
         Self {
             from: compiled.wanted.first.to_string(),

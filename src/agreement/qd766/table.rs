@@ -1,6 +1,6 @@
 //! The report as tables: the figures, the dossiers that cost points, and those of which the nation holds something else.
 
-use lienthong_domain::indicators::{IndicatorResult, Reason, SyncBasis, Value};
+use lienthong_domain::indicators::{Indicator, IndicatorResult, Percent, Reason, SyncBasis, Value};
 use lienthong_domain::scalar::Scalar;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
@@ -73,9 +73,8 @@ fn figures(compiled: &Compiled, basis: &SyncBasis) -> Sheet {
 }
 
 fn figure(result: &IndicatorResult) -> Vec<Cell> {
-    let percent = |percent: Option<lienthong_domain::indicators::Percent>| {
-        percent.map_or(Cell::Nothing, |percent| Cell::Hundredths(percent.hundredths()))
-    };
+    let percent =
+        |percent: Option<Percent>| percent.map_or(Cell::Nothing, |percent| Cell::Hundredths(percent.hundredths()));
     let (numerator, denominator, share, remark) = match result.value {
         Value::Share { numerator, denominator, percent } => {
             (Cell::Number(numerator), Cell::Number(denominator), Cell::Hundredths(percent.hundredths()), Cell::Nothing)
@@ -99,18 +98,18 @@ fn figure(result: &IndicatorResult) -> Vec<Cell> {
 }
 
 fn dossiers(compiled: &Compiled) -> Sheet {
-    let row = |indicator: &lienthong_domain::indicators::Indicator, code: &str, reason: Reason| {
+    let row = |indicator: &Indicator, code: &str, reason: Reason| {
         let effect = if reason.is_about_the_unknown() { "chưa xác định" } else { "mất điểm" };
         vec![indicator.as_str().into(), code.into(), effect.into(), reason.as_str().into(), reason.vietnamese().into()]
     };
-    let of = |indicator: &'static lienthong_domain::indicators::Indicator| {
+    let of = |indicator: &'static Indicator| {
         compiled.tally.listed(*indicator).map(move |(code, reason)| row(indicator, code.as_str(), reason))
     };
     Sheet {
         name: "Hồ sơ mất điểm",
         remarks: vec![format!("Tối đa {LISTED} hồ sơ một chỉ số, theo thứ tự mã; lọc theo cơ quan để xem hết.")],
         heading: vec!["Chỉ số", "Mã hồ sơ", "Ảnh hưởng", "Mã lý do", "Lý do"],
-        rows: lienthong_domain::indicators::Indicator::ALL.iter().flat_map(of).collect(),
+        rows: Indicator::ALL.iter().flat_map(of).collect(),
     }
 }
 

@@ -14,7 +14,7 @@ use lienthong::erasure::{Eraser, Order, Target};
 use lienthong::outbox::store::Settlement;
 use lienthong::outbox::{Learned, Status};
 use lienthong_domain::catalogue::{
-    Method, ProcedureCode, ProcedureDetail, ProcessingTime, PublishedFee, ResultPaper, TimeUnit,
+    Method, ProcedureCode, ProcedureDetail, ProcessingTime, PublishedFee, PublishedFile, ResultPaper, TimeUnit,
 };
 use lienthong_domain::dossier::Channel;
 use lienthong_domain::indicators::ProcedureFacts;
@@ -61,7 +61,7 @@ async fn deliver(stores: &Stores) {
 }
 
 fn steps_of(dossier: &StoredDossier) -> Vec<String> {
-    dossier.steps.iter().map(|step| String::from_utf8(step.to_vec()).unwrap()).collect()
+    dossier.steps.delivered.iter().map(|step| String::from_utf8(step.to_vec()).unwrap()).collect()
 }
 
 async fn what_was_delivered_is_read_and_what_waits_is_not(stores: Stores) {
@@ -70,16 +70,19 @@ async fn what_was_delivered_is_read_and_what_waits_is_not(stores: Stores) {
     more.items.iter_mut().for_each(|item| (item.route, item.kind) = (ROUTE, STEP));
     stores.dossiers.append_steps(more).await.unwrap();
     let one = &read(&stores, all()).await[0];
-    assert_eq!((one.revision, one.acknowledged_revision, steps_of(one)), (1, None, vec![]));
+    assert_eq!((one.revision, one.acknowledged_revision, steps_of(one), one.steps.some_wait), (1, None, vec![], true));
     assert_eq!(one.content.as_ref().unwrap().as_slice(), b"a at 1");
     // The full state, then a step at a time.
     deliver(&stores).await;
     let one = &read(&stores, all()).await[0];
     assert_eq!((one.acknowledged_revision, steps_of(one)), (Some(1), vec![]));
     deliver(&stores).await;
-    assert_eq!(steps_of(&read(&stores, all()).await[0]), ["a step 1"]);
+    let one = &read(&stores, all()).await[0];
+    assert_eq!((steps_of(one), one.steps.some_wait), (vec!["a step 1".to_owned()], true));
     deliver(&stores).await;
-    assert_eq!(steps_of(&read(&stores, all()).await[0]), ["a step 1", "a step 2"]);
+    let one = &read(&stores, all()).await[0];
+    assert_eq!((steps_of(one), one.steps.some_wait), (vec!["a step 1".to_owned(), "a step 2".to_owned()], false));
+    assert!(!one.steps.some_are_erased);
     // A newer state is on its way.
     let mut newer = put(&stores, "a", Some(1));
     newer.item.route = ROUTE;
@@ -92,7 +95,8 @@ async fn what_was_delivered_is_read_and_what_waits_is_not(stores: Stores) {
     let order = Order { ground: LegalGround::OnRequest, document: None, officer: None };
     eraser.erase(&contents, &order).await.unwrap();
     let one = &read(&stores, all()).await[0];
-    assert!(one.content.is_none() && one.steps.is_empty(), "{one:?}");
+    assert!(one.content.is_none() && one.steps.delivered.is_empty(), "{one:?}");
+    assert!(one.steps.some_are_erased && !one.steps.some_wait, "{one:?}");
     assert_eq!(one.acknowledged_revision, Some(2));
 }
 
@@ -162,6 +166,12 @@ async fn what_the_catalogue_says_in_numbers_is_known_and_the_rest_is_not(stores:
         bears_fees,
         longest_legal_time,
     };
+    let free = || PublishedFee { amount: text("0"), ..Default::default() };
+    let with_fee = |fee: PublishedFee| {
+        let mut procedure = procedure(&[("3 working_day", &[])], true);
+        procedure.methods[1].times[0].fees = vec![fee];
+        procedure
+    };
     let table = [
         (
             procedure(&[("3 working_day", &["50.000"]), ("5 working_day", &["0"])], true),
@@ -177,6 +187,12 @@ async fn what_the_catalogue_says_in_numbers_is_known_and_the_rest_is_not(stores:
         ),
         (procedure(&[("3 working_day", &[])], true), facts(Some(true), Some(false), working_days(3))),
         (procedure(&[("3 working_day", &["Theo quy định"])], true), facts(Some(true), None, working_days(3))),
+        (with_fee(PublishedFee { note: text("Theo Nghị quyết"), ..free() }), facts(Some(true), None, working_days(3))),
+        (
+            with_fee(PublishedFee { file: Some(PublishedFile::default()), ..free() }),
+            facts(Some(true), None, working_days(3)),
+        ),
+        (with_fee(free()), facts(Some(true), Some(false), working_days(3))),
         (
             procedure(&[("3 working_day", &["Theo quy định", "1"])], true),
             facts(Some(true), Some(true), working_days(3)),

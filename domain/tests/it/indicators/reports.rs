@@ -159,6 +159,13 @@ fn periods_begin_and_end_at_midnight_in_vietnam() {
         outside.iter().for_each(|text| assert!(!period.contains(at(text)), "{text} in {period:?}"));
         assert_eq!(period.end(), at(end));
     }
+    // One that is under way ends now, for what is unfinished; what belongs to it does not change.
+    let march = Period::month(2026, 3).expect("a month");
+    for (now, end) in [("20 10:00", "20 10:00"), ("31 23:59:59", "31 23:59:59"), ("4/5 00:00", "31 23:59:59")] {
+        let seen = march.as_of(at(now));
+        assert_eq!(seen.end(), at(end), "seen from {now}");
+        assert!(seen.contains(at("31 23:59:59")) && !seen.contains(at("4/1 00:00")) && seen.a_year() == Some(12));
+    }
     assert_eq!(Period::month(2026, 13), None);
     assert_eq!((Period::quarter(2026, 0), Period::quarter(2026, 5), Period::quarter(2026, -128)), (None, None, None));
     assert_eq!(Period::days(date(2026, 3, 2), date(2026, 3, 1)), None);

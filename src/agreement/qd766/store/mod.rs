@@ -25,8 +25,29 @@ pub struct StoredDossier {
     pub acknowledged_revision: Option<i64>,
     /// `None` if it was erased.
     pub content: Option<Zeroizing<Vec<u8>>>,
-    /// In order, without those that still wait to be delivered and those that were erased.
-    pub steps: Vec<Zeroizing<Vec<u8>>>,
+    pub steps: Steps,
+}
+
+/// What there is of a dossier's steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// Those that were delivered, in order.
+    pub delivered: Vec<Zeroizing<Vec<u8>>>,
+    /// Others still wait to be.
+    pub some_wait: bool,
+    /// Others were delivered, and erased since.
+    pub some_are_erased: bool,
+}
+
+impl Steps {
+    fn add(&mut self, bodies: &Bodies, waits: bool, body: BodyRow) -> Result<(), StoreError> {
+        match (waits, if waits { None } else { content_of(bodies, body)? }) {
+            (true, _) => self.some_wait = true,
+            (false, Some(content)) => self.delivered.push(content),
+            (false, None) => self.some_are_erased = true,
+        }
+        Ok(())
+    }
 }
 
 /// Which dossiers.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
-use zeroize::Zeroizing;
 
-use super::{BodyRow, Changed, HeldStore, StoredDossier, content_of};
+use super::{BodyRow, Changed, HeldStore, Steps, StoredDossier, content_of};
 use crate::agreement::Place;
 use crate::outbox::portal::{ROUTE, STEP};
 use crate::storage::StoreError;
@@ -26,14 +25,13 @@ impl PostgresHeld {
     }
 
     /// The steps of these dossiers.
-    async fn steps(&self, codes: &[&str]) -> Result<HashMap<String, Vec<Zeroizing<Vec<u8>>>>, StoreError> {
-        let sql = "SELECT s.code, s.body_id, b.wrapped_key, b.sealed \
-                   FROM dossier_step s LEFT JOIN body b ON b.id = s.body_id WHERE s.code = ANY($2) \
-                   AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.route = $1 AND o.lane = s.code \
-                   AND o.is_open AND o.kind = $3 AND o.ordinal = s.ordinal) ORDER BY s.code, s.ordinal";
-        let mut steps: HashMap<String, Vec<_>> = HashMap::new();
+    async fn steps(&self, codes: &[&str]) -> Result<HashMap<String, Steps>, StoreError> {
+        let sql = "SELECT s.code, EXISTS (SELECT 1 FROM outbox o WHERE o.route = $1 AND o.lane = s.code AND o.is_open \
+                   AND o.kind = $3 AND o.ordinal = s.ordinal), s.body_id, b.wrapped_key, b.sealed \
+                   FROM dossier_step s LEFT JOIN body b ON b.id = s.body_id WHERE s.code = ANY($2) ORDER BY s.code, s.ordinal";
+        let mut steps: HashMap<String, Steps> = HashMap::new();
         for row in self.database.query(sql, &[&ROUTE, &codes, &STEP]).await? {
-            steps.entry(row.get(0)).or_default().extend(content_of(&self.bodies, body_of(&row, 1))?);
+            steps.entry(row.get(0)).or_default().add(&self.bodies, row.get(1), body_of(&row, 2))?;
         }
         Ok(steps)
     }

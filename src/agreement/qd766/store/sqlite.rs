@@ -5,9 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use super::{BodyRow, Changed, HeldStore, StoredDossier, content_of};
+use super::{BodyRow, Changed, HeldStore, Steps, StoredDossier, content_of};
 use crate::agreement::Place;
 use crate::outbox::portal::{ROUTE, STEP};
 use crate::storage::StoreError;
@@ -69,15 +68,16 @@ fn agencies_of(changed: &Changed) -> Result<Option<String>, StoreError> {
     changed.agencies.as_ref().map(serde_json::to_string).transpose().map_err(StoreError::failed)
 }
 
-fn steps_of(connection: &Connection, bodies: &Bodies, code: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, StoreError> {
-    let sql = "SELECT s.body_id, b.wrapped_key, b.sealed FROM dossier_step s LEFT JOIN body b ON b.id = s.body_id \
-               WHERE s.code = ?2 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.route = ?1 AND o.lane = ?2 \
-               AND o.is_open = 1 AND o.kind = ?3 AND o.ordinal = s.ordinal) ORDER BY s.ordinal";
+fn steps_of(connection: &Connection, bodies: &Bodies, code: &str) -> Result<Steps, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.route = ?1 AND o.lane = ?2 AND o.is_open = 1 AND o.kind = ?3 \
+               AND o.ordinal = s.ordinal), s.body_id, b.wrapped_key, b.sealed \
+               FROM dossier_step s LEFT JOIN body b ON b.id = s.body_id WHERE s.code = ?2 ORDER BY s.ordinal";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map((ROUTE, code, STEP), |row| body_of(row, 0))?;
-    let mut steps = Vec::new();
+    let rows = statement.query_map((ROUTE, code, STEP), |row| Ok((row.get(0)?, body_of(row, 1)?)))?;
+    let mut steps = Steps::default();
     for row in rows {
-        steps.extend(content_of(bodies, row?)?);
+        let (waits, body) = row?;
+        steps.add(bodies, waits, body)?;
     }
     Ok(steps)
 }
@@ -94,6 +94,6 @@ fn dossier_of(row: &Row<'_>) -> rusqlite::Result<StoredDossier> {
         revision: row.get(3)?,
         acknowledged_revision: row.get(4)?,
         content: None,
-        steps: Vec::new(),
+        steps: Steps::default(),
     })
 }
