@@ -44,7 +44,8 @@ pub(super) struct Qd766 {
     /// Số hồ sơ tiếp nhận cả năm trước, cho chỉ số 1.4 / Received in the whole year before, for 1.4
     #[arg(long)]
     received_last_year: Option<u32>,
-    /// Ghi ra tệp .xlsx, hoặc .csv (chỉ các hồ sơ mất điểm) / Write a file: .xlsx, or .csv (only the dossiers that cost points)
+    /// Ghi ra tệp .xlsx, hoặc .csv (chỉ các hồ sơ mất điểm hoặc chưa xác định) / Write a file: .xlsx, or .csv (only the dossiers that
+    /// cost points or are undecided)
     #[arg(long, short)]
     output: Option<PathBuf>,
 }
@@ -55,10 +56,6 @@ pub(super) async fn run(loaded: &Loaded, Command::Qd766(options): &Command) -> R
     let stores = Stores::open_existing(&loaded.settings, &clock).await?;
     let copy = Arc::new(Copy::open(stores.catalogue()).await?);
     let compile = stores.qd766(&loaded.settings, &copy, &clock)?;
-    let agency = wanted.agency.as_ref().map(AgencyCode::normalised);
-    let mut draft = Draft::new(Kind::BodyRead, "report.qd766", Outcome::decided("shown"));
-    draft.agency = agency.as_deref();
-    stores.audit.append(stores.recorder.seal(&draft)?).await?;
     let (progress, mut line) = (Progress::default(), Line::new("hồ sơ / dossiers"));
     let mut counting = Box::pin(compile.run(wanted, &progress, false));
     let compiled = loop {
@@ -73,6 +70,10 @@ pub(super) async fn run(loaded: &Loaded, Command::Qd766(options): &Command) -> R
         }
     };
     line.end();
+    let agency = compiled.wanted.agency.as_ref().map(AgencyCode::normalised);
+    let mut draft = Draft::new(Kind::BodyRead, "report.qd766", Outcome::decided("shown"));
+    draft.agency = agency.as_deref();
+    stores.audit.append(stores.recorder.seal(&draft)?).await?;
     let basis = SyncBasis { by_statistics: options.received_by_statistics, last_year: options.received_last_year };
     print(&compiled, &basis);
     if let Some(file) = &options.output {

@@ -66,6 +66,8 @@ pub(super) struct Lasting {
     pub(super) catalogue: Arc<dyn CatalogueStore>,
     pub(super) catalogue_copy: Arc<catalogue::Copy>,
     pub(super) agreement: Arc<dyn AgreementStore>,
+    /// One is counted at a time, whatever the configuration becomes meanwhile.
+    reports: Desk,
     /// What the adapter of the portal offers, in the configuration in force.
     in_force: RwLock<Ports>,
     /// A stop was asked for.
@@ -111,6 +113,7 @@ impl Lasting {
             catalogue_copy: Arc::new(catalogue::Copy::open(Arc::clone(&catalogue)).await?),
             catalogue,
             agreement: stores.agreement(),
+            reports: Desk::default(),
             in_force: RwLock::default(),
             stores: Arc::clone(stores),
             clock: Arc::clone(clock),
@@ -366,10 +369,9 @@ fn topics(
             page_items: settings.agreement.page_items,
         }),
         reports: Arc::new(Reports {
-            desk: Desk::new(
-                Arc::new(stores.qd766(settings, &lasting.catalogue_copy, clock)?),
-                REPORT_PATIENCE.min(Duration::from_millis(settings.http.request_timeout_ms / 2)),
-            ),
+            desk: lasting.reports.clone(),
+            compile: Arc::new(stores.qd766(settings, &lasting.catalogue_copy, clock)?),
+            patience: REPORT_PATIENCE.min(Duration::from_millis(settings.http.request_timeout_ms / 2)),
             audit: Arc::clone(&stores.audit),
             recorder: Arc::clone(&stores.recorder),
             clock: Arc::clone(clock),

@@ -431,16 +431,15 @@ impl ProcedureFactsSource for Unknown {
     }
 }
 
-fn desk(store: &Arc<Slow>) -> Desk {
-    let compile = Compile {
+fn compile(store: &Arc<Slow>) -> Arc<Compile> {
+    Arc::new(Compile {
         store: Arc::clone(store) as _,
         procedures: Arc::new(Unknown),
         agencies: Arc::new(AgencyRegister::new([])),
         terms: FormulaTerms::of_working_document(),
         calendar: WorkingCalendar::new([], WorkingCalendar::office_hours()).unwrap(),
         clock: Arc::new(SystemClock),
-    };
-    Desk::new(Arc::new(compile), Duration::from_secs(1))
+    })
 }
 
 /// Of that day of October.
@@ -449,9 +448,11 @@ fn wanted(day: i8) -> Wanted {
     Wanted::of(date, date, None, date).unwrap()
 }
 
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How far it is, or how many were found erased.
-async fn ask(desk: &Desk, day: i8) -> Result<u64, (u64, u64)> {
-    match desk.ask(wanted(day)).await.unwrap() {
+async fn ask((desk, compile): &(Desk, Arc<Compile>), day: i8) -> Result<u64, (u64, u64)> {
+    match desk.ask(compile, wanted(day), PATIENCE).await.unwrap() {
         Reply::Done(compiled) => Ok(compiled.standings[&Standing::Erased].0),
         Reply::UnderWay { done, total } => Err((done, total)),
         Reply::Crowded => panic!("crowded"),
@@ -461,29 +462,36 @@ async fn ask(desk: &Desk, day: i8) -> Result<u64, (u64, u64)> {
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_for_what_takes_long_is_told_how_far_it_is_and_it_is_counted_once() {
     let store = Slow::new(2);
-    let desk = desk(&store);
+    let desk = (Desk::default(), compile(&store));
     assert_eq!(ask(&desk, 1).await, Err((2, 3)));
     assert_eq!(ask(&desk, 1).await, Err((2, 3)));
     store.gate.add_permits(3);
     assert_eq!(ask(&desk, 1).await, Ok(3));
     assert_eq!(ask(&desk, 1).await, Ok(3));
     assert_eq!(store.counted.load(Ordering::SeqCst), 1);
+    // A changed configuration may count otherwise.
+    let changed = (desk.0.clone(), compile(&store));
+    store.gate.add_permits(5);
+    assert_eq!(ask(&changed, 1).await, Ok(3));
+    assert_eq!(store.counted.load(Ordering::SeqCst), 2);
+    assert_eq!(ask(&desk, 1).await, Ok(3));
+    assert_eq!(store.counted.load(Ordering::SeqCst), 2);
     // What was counted long ago is counted anew.
     tokio::time::advance(Duration::from_secs(301)).await;
     store.gate.add_permits(5);
     assert_eq!(ask(&desk, 1).await, Ok(3));
-    assert_eq!(store.counted.load(Ordering::SeqCst), 2);
+    assert_eq!(store.counted.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_is_counted_at_a_time_and_too_many_are_refused() {
     let store = Slow::new(0);
-    let desk = desk(&store);
+    let desk = (Desk::default(), compile(&store));
     for day in 1..=4 {
         assert!(ask(&desk, day).await.is_err());
     }
     assert_eq!(store.counted.load(Ordering::SeqCst), 1, "the others wait");
-    assert!(matches!(desk.ask(wanted(5)).await.unwrap(), Reply::Crowded));
+    assert!(matches!(desk.0.ask(&desk.1, wanted(5), PATIENCE).await.unwrap(), Reply::Crowded));
     store.gate.add_permits(5);
     assert_eq!(ask(&desk, 1).await, Ok(3));
     // It makes room for another.
@@ -498,7 +506,7 @@ async fn one_is_counted_at_a_time_and_too_many_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn what_failed_is_told_and_counted_anew_for_whoever_asks_next() {
     let store = Slow::new(100);
-    let desk = desk(&store);
+    let desk = (Desk::default(), compile(&store));
     store.fails.store(true, Ordering::SeqCst);
     assert!(desk.ask(wanted(1)).await.is_err());
     store.fails.store(false, Ordering::SeqCst);

@@ -23,5 +23,5 @@ pub use percent::Percent;
 pub use period::Period;
 pub use reason::Reason;
 pub use report::{IndicatorResult, NotObservable, Report, SyncBasis, Value};
-pub use tally::{Tally, TallyMismatch};
+pub use tally::{Listed, Tally, TallyMismatch};
 pub use terms::FormulaTerms;

@@ -1,7 +1,7 @@
 //! Why a dossier costs points in an indicator, or cannot be decided in it: a closed list.
 
 crate::code_enum! {
-    /// One reason. Those that only say that something is not known cost nothing: [`Reason::is_about_the_unknown`].
+    /// One reason. Those that only say that something is not known cost nothing.
     pub enum Reason: "Lý do hồ sơ làm giảm chỉ số, hoặc chưa xác định được. / Why a dossier lowers an indicator, or is undecided." {
         ReceiptTimeMissing = "receipt_time_missing" => "Thiếu ngày tiếp nhận, nên hồ sơ không được tính",
         SecondSupplementRequest = "second_supplement_request" => "Yêu cầu bổ sung hơn một lần, nên bị tính là trễ hạn",
@@ -68,18 +68,5 @@ impl Reason {
             Self::PunctualityUnknown => "It is not known whether it was on time",
             Self::ComplaintsUnknown => "It is not known whether there was a complaint or a dislike",
         }
-    }
-
-    /// Whether the dossier is left out of the indicator because something is not known; the others cost points.
-    pub const fn is_about_the_unknown(self) -> bool {
-        matches!(
-            self,
-            Self::TimeLimitUnknown
-                | Self::PaperResultUnknown
-                | Self::FeesOfProcedureUnknown
-                | Self::PopulationDatabaseUnknown
-                | Self::PunctualityUnknown
-                | Self::ComplaintsUnknown
-        )
     }
 }

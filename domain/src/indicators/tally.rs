@@ -28,23 +28,69 @@ pub(super) struct Counts {
     pub(super) undecided: u64,
 }
 
-/// The first dossiers by code, at most so many: which ones does not depend on the order in which they came.
+/// What is listed of an indicator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Listing {
     most: usize,
-    entries: BTreeSet<(DossierCode, Reason)>,
+    costs: FirstCodes,
+    undecided: FirstCodes,
 }
 
 impl Listing {
-    fn add(&mut self, code: &DossierCode, reason: Reason) {
-        let is_full = self.entries.len() >= self.most;
+    fn add(&mut self, code: &DossierCode, verdict: Verdict) {
+        match verdict {
+            Verdict::Costs(reason) => self.costs.add(self.most, code, reason),
+            Verdict::Undecided(reason) => self.undecided.add(self.most, code, reason),
+            Verdict::Met | Verdict::NotConcerned => {}
+        }
+    }
+}
+
+/// The first dossiers by code, at most so many: which ones does not depend on the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct FirstCodes {
+    entries: BTreeSet<(DossierCode, Reason)>,
+    /// How many others there were.
+    left_out: u64,
+}
+
+impl FirstCodes {
+    fn add(&mut self, most: usize, code: &DossierCode, reason: Reason) {
+        let is_full = self.entries.len() >= most;
         if is_full && self.entries.last().is_none_or(|last| (&last.0, last.1) <= (code, reason)) {
+            self.left_out += 1;
             return;
         }
         self.entries.insert((code.clone(), reason));
-        if self.entries.len() > self.most {
+        if self.entries.len() > most {
             self.entries.pop_last();
+            self.left_out += 1;
         }
+    }
+
+    fn merge(&mut self, most: usize, other: &Self) {
+        self.left_out += other.left_out;
+        other.entries.iter().for_each(|(code, reason)| self.add(most, code, *reason));
+    }
+
+    fn listed(&self, costs_points: bool) -> Listed<'_> {
+        Listed { costs_points, left_out: self.left_out, entries: &self.entries }
+    }
+}
+
+/// Dossiers of an indicator, by code.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// Or they are undecided.
+    pub costs_points: bool,
+    /// How many others there are.
+    pub left_out: u64,
+    entries: &'a BTreeSet<(DossierCode, Reason)>,
+}
+
+impl<'a> Listed<'a> {
+    pub fn iter(self) -> impl Iterator<Item = (&'a DossierCode, Reason)> {
+        self.entries.iter().map(|(code, reason)| (code, *reason))
     }
 }
 
@@ -65,10 +111,10 @@ impl Tally {
         }
     }
 
-    /// Keeps the codes of dossiers that cost points in the indicator or are undecided in it, at most `most` of them. To be
-    /// asked for before dossiers are added.
+    /// Keeps the codes of dossiers that cost points in the indicator, and of those that are undecided in it, at most `most` of each.
+    /// To be asked for before dossiers are added.
     pub fn listing(mut self, indicator: Indicator, most: usize) -> Self {
-        self.lists.insert(indicator, Listing { most, entries: BTreeSet::new() });
+        self.lists.insert(indicator, Listing { most, costs: FirstCodes::default(), undecided: FirstCodes::default() });
         self
     }
 
@@ -96,9 +142,7 @@ impl Tally {
             }
         }
         for (indicator, listing) in &mut self.lists {
-            if let Verdict::Costs(reason) | Verdict::Undecided(reason) = judgement.verdict(*indicator) {
-                listing.add(&dossier.code, reason);
-            }
+            listing.add(&dossier.code, judgement.verdict(*indicator));
         }
         judgement
     }
@@ -120,14 +164,15 @@ impl Tally {
             counts.undecided += more.undecided;
         }
         for (listing, more) in self.lists.values_mut().zip(other.lists.values()) {
-            more.entries.iter().for_each(|(code, reason)| listing.add(code, *reason));
+            listing.costs.merge(listing.most, &more.costs);
+            listing.undecided.merge(listing.most, &more.undecided);
         }
         Ok(())
     }
 
-    /// The dossiers that were listed for an indicator, by code; none if it was not asked for.
-    pub fn listed(&self, indicator: Indicator) -> impl Iterator<Item = (&DossierCode, Reason)> + '_ {
-        let entries = self.lists.get(&indicator).into_iter().flat_map(|listing| &listing.entries);
-        entries.map(|(code, reason)| (code, *reason))
+    /// The dossiers that cost points in an indicator, then those that are undecided in it; none if they were not asked for.
+    pub fn listed(&self, indicator: Indicator) -> impl Iterator<Item = Listed<'_>> {
+        let listing = self.lists.get(&indicator).into_iter();
+        listing.flat_map(|listing| [listing.costs.listed(true), listing.undecided.listed(false)])
     }
 }

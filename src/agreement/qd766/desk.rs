@@ -13,11 +13,9 @@ use super::compile::{Compile, Compiled, Progress, Wanted};
 use crate::storage::StoreError;
 
 /// Reports that are counted, wait to be, or were.
+#[derive(Clone)]
 pub struct Desk {
-    pub compile: Arc<Compile>,
-    /// How long whoever asks waits before being told to ask again.
-    pub patience: Duration,
-    jobs: Mutex<VecDeque<Job>>,
+    jobs: Arc<Mutex<VecDeque<Job>>>,
     turn: Arc<Semaphore>,
 }
 
@@ -35,6 +33,7 @@ pub enum Reply {
 
 #[derive(Clone)]
 struct Job {
+    compile: Arc<Compile>,
     wanted: Wanted,
     progress: Arc<Progress>,
     outcome: watch::Receiver<Option<Outcome>>,
@@ -51,14 +50,17 @@ const KEPT: Duration = Duration::from_secs(300);
 /// Reports that are kept, wait or are counted.
 const MOST: usize = 4;
 
-impl Desk {
-    pub fn new(compile: Arc<Compile>, patience: Duration) -> Self {
-        Self { compile, patience, jobs: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+impl Default for Desk {
+    fn default() -> Self {
+        Self { jobs: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
     }
+}
 
-    pub async fn ask(&self, wanted: Wanted) -> Result<Reply, StoreError> {
-        let Some(mut job) = self.job(wanted) else { return Ok(Reply::Crowded) };
-        let ready = tokio::time::timeout(self.patience, job.outcome.wait_for(Option::is_some)).await;
+impl Desk {
+    /// `patience`: how long whoever asks waits before being told to ask again.
+    pub async fn ask(&self, compile: &Arc<Compile>, wanted: Wanted, patience: Duration) -> Result<Reply, StoreError> {
+        let Some(mut job) = self.job(compile, wanted) else { return Ok(Reply::Crowded) };
+        let ready = tokio::time::timeout(patience, job.outcome.wait_for(Option::is_some)).await;
         let outcome = match ready {
             Ok(Ok(outcome)) => outcome.clone(),
             // Its task has ended without a word.
@@ -75,10 +77,12 @@ impl Desk {
     }
 
     /// The one that is there already, or a new one; `None` if there are too many.
-    fn job(&self, wanted: Wanted) -> Option<Job> {
+    fn job(&self, compile: &Arc<Compile>, wanted: Wanted) -> Option<Job> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.retain(Job::is_worth_keeping);
-        if let Some(job) = jobs.iter().find(|job| job.wanted == wanted) {
+        // What was counted under another configuration is another report.
+        let is_it = |job: &&Job| job.wanted == wanted && Arc::ptr_eq(&job.compile, compile);
+        if let Some(job) = jobs.iter().find(is_it) {
             return Some(job.clone());
         }
         if jobs.len() == MOST {
@@ -86,8 +90,8 @@ impl Desk {
             jobs.remove(oldest);
         }
         let (tell, outcome) = watch::channel(None);
-        let (compile, turn, progress) = (Arc::clone(&self.compile), Arc::clone(&self.turn), Arc::<Progress>::default());
-        let job = Job { wanted: wanted.clone(), progress: Arc::clone(&progress), outcome };
+        let (compile, turn, progress) = (Arc::clone(compile), Arc::clone(&self.turn), Arc::<Progress>::default());
+        let job = Job { compile: Arc::clone(&compile), wanted: wanted.clone(), progress: Arc::clone(&progress), outcome };
         tokio::spawn(async move {
             let _turn = turn.acquire_owned().await;
             let compiled = compile.run(wanted, &progress, true).await.map(Arc::new);

@@ -16,7 +16,7 @@ use lienthong_domain::time::Clock;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::compile::{Compiled, NoPeriod, Wanted};
+use super::compile::{Compile, Compiled, NoPeriod, Wanted};
 use super::desk::{Desk, Reply};
 use super::representation::{Qd766Report, ReportUnderWay};
 use super::table::{csv_of, sheets_of, xlsx_of};
@@ -31,6 +31,9 @@ use crate::storage::StoreError;
 /// What this route stands on.
 pub struct Reports {
     pub desk: Desk,
+    pub compile: Arc<Compile>,
+    /// How long whoever asks waits before being told to ask again.
+    pub patience: Duration,
     pub audit: Arc<dyn AuditStore>,
     pub recorder: Arc<Recorder>,
     pub clock: Arc<dyn Clock>,
@@ -78,7 +81,10 @@ const BUSY: Duration = Duration::from_secs(60);
         ("table" = Option<ReportTable>, Query, description = "Chỉ với csv; mặc định là indicators. / With csv alone; indicators is the default."),
     ),
     responses(
-        (status = 200, description = "Báo cáo. / The report.", body = Qd766Report),
+        (
+            status = 200, description = "Báo cáo. / The report.",
+            content((Qd766Report = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")),
+        ),
         (status = 202, description = "Đang tính. / It is being counted.", body = ReportUnderWay, headers(("Retry-After" = u32, description = "Giây. / Seconds."))),
         Refusals,
     )
@@ -107,7 +113,7 @@ async fn get_qd766(
     }
     let wanted = wanted(from, to, agency, today)?;
     let subject = wanted.agency.as_ref().map(AgencyCode::normalised);
-    let compiled = match reports.desk.ask(wanted).await? {
+    let compiled = match reports.desk.ask(&reports.compile, wanted, reports.patience).await? {
         Reply::Done(compiled) => compiled,
         Reply::Crowded => return Err(Problem::new(Code::Overloaded).retry_after(BUSY)),
         Reply::UnderWay { done, total } => {

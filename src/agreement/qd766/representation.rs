@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use lienthong_domain::indicators::{Indicator, IndicatorResult, NotObservable, Percent, Reason, SyncBasis, Value};
+use lienthong_domain::dossier::DossierCode;
+use lienthong_domain::indicators::{Indicator, IndicatorResult, Listed, NotObservable, Percent, Reason, SyncBasis, Value};
 use lienthong_domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::compile::{Compiled, LISTED, Standing};
+use super::compile::{Compiled, Standing};
 
 /// Báo cáo chỉ số phục vụ. / The report on service indicators.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,8 +84,9 @@ pub(super) struct IndicatorItem {
     /// Nguồn công thức. / Where the formula comes from.
     #[schema(max_length = 500)]
     source: String,
-    /// Hồ sơ mất điểm hoặc chưa xác định, theo mã, nhiều nhất 10000. / Dossiers that cost points or are undecided, by code, at most 10,000.
-    #[schema(max_items = 10_000)]
+    /// Hồ sơ mất điểm, rồi hồ sơ chưa xác định: theo mã, mỗi loại nhiều nhất 10000. / Dossiers that cost points, then undecided ones: by
+    /// code, at most 10,000 of each.
+    #[schema(max_items = 20_000)]
     dossiers: Vec<CostItem>,
 }
 
@@ -123,12 +125,15 @@ impl Qd766Report {
     pub(super) fn of(compiled: &Compiled, basis: &SyncBasis) -> Self {
         let report = compiled.tally.report(basis);
         let item = |result: &IndicatorResult| {
-            let listed = compiled.tally.listed(result.indicator).take(LISTED);
-            let dossiers = listed.map(|(code, reason)| CostItem {
-                code: code.as_str().to_owned(),
-                reason,
-                costs_points: !reason.is_about_the_unknown(),
-            });
+            let items = |listed: Listed<'_>| {
+                let item = move |(code, reason): (&DossierCode, Reason)| CostItem {
+                    code: code.as_str().to_owned(),
+                    reason,
+                    costs_points: listed.costs_points,
+                };
+                listed.iter().map(item).collect::<Vec<_>>()
+            };
+            let dossiers = compiled.tally.listed(result.indicator).flat_map(items);
             IndicatorItem::of(result, dossiers.collect())
         };
         let standing = |(standing, (count, codes)): (&Standing, &(u64, _))| StandingItem {

@@ -1,6 +1,7 @@
 //! The report as tables: the figures, the dossiers that cost points, and those of which the nation holds something else.
 
-use lienthong_domain::indicators::{Indicator, IndicatorResult, Percent, Reason, SyncBasis, Value};
+use lienthong_domain::dossier::DossierCode;
+use lienthong_domain::indicators::{Indicator, IndicatorResult, Listed, Percent, Reason, SyncBasis, Value};
 use lienthong_domain::scalar::Scalar;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
@@ -98,16 +99,22 @@ fn figure(result: &IndicatorResult) -> Vec<Cell> {
 }
 
 fn dossiers(compiled: &Compiled) -> Sheet {
-    let row = |indicator: &Indicator, code: &str, reason: Reason| {
-        let effect = if reason.is_about_the_unknown() { "chưa xác định" } else { "mất điểm" };
-        vec![indicator.as_str().into(), code.into(), effect.into(), reason.as_str().into(), reason.vietnamese().into()]
-    };
-    let of = |indicator: &'static Indicator| {
-        compiled.tally.listed(*indicator).map(move |(code, reason)| row(indicator, code.as_str(), reason))
+    let of = |indicator: &Indicator| {
+        let name = indicator.as_str();
+        let rows = move |listed: Listed<'_>| {
+            let effect = if listed.costs_points { "mất điểm" } else { "chưa xác định" };
+            let row = |(code, reason): (&DossierCode, Reason)| {
+                vec![name.into(), code.as_str().into(), effect.into(), reason.as_str().into(), reason.vietnamese().into()]
+            };
+            let left_out = Cell::Text(format!("Còn {} hồ sơ không ghi ở đây; lọc theo cơ quan để xem hết", listed.left_out));
+            let mark = vec![name.into(), Cell::Nothing, effect.into(), Cell::Nothing, left_out];
+            listed.iter().map(row).chain((listed.left_out > 0).then_some(mark)).collect::<Vec<_>>()
+        };
+        compiled.tally.listed(*indicator).flat_map(rows).collect::<Vec<_>>()
     };
     Sheet {
         name: "Hồ sơ mất điểm",
-        remarks: vec![format!("Tối đa {LISTED} hồ sơ một chỉ số, theo thứ tự mã; lọc theo cơ quan để xem hết.")],
+        remarks: vec![format!("Theo thứ tự mã, tối đa {LISTED} hồ sơ mất điểm và {LISTED} hồ sơ chưa xác định một chỉ số")],
         heading: vec!["Chỉ số", "Mã hồ sơ", "Ảnh hưởng", "Mã lý do", "Lý do"],
         rows: Indicator::ALL.iter().flat_map(of).collect(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil::date;
 use lienthong_domain::dossier::{Channel, DossierCode};
 use lienthong_domain::indicators::{
-    Formula, HeldDossier, Indicator, NotObservable, Percent, Period, Report, SyncBasis, Tally, TallyMismatch, Value,
+    Formula, HeldDossier, Indicator, Listed, NotObservable, Percent, Period, Report, SyncBasis, Tally, TallyMismatch, Value,
 };
 use lienthong_domain::scalar::Scalar;
 
@@ -332,7 +332,7 @@ fn numbered(number: usize, dossier: HeldDossier) -> HeldDossier {
 
 #[test]
 fn the_dossiers_behind_a_figure_are_listed_where_asked_for() {
-    let mut tally = tally().listing(Indicator::OnTime, 3).listing(Indicator::SyncRate, 9);
+    let mut tally = tally().listing(Indicator::OnTime, 2).listing(Indicator::SyncRate, 9);
     let unknown = told("received 2 08:00; finished 9 08:00");
     let mut nowhere = told("processing 5 08:00");
     nowhere.received_at = None;
@@ -341,12 +341,14 @@ fn the_dossiers_behind_a_figure_are_listed_where_asked_for() {
         tally.add(&numbered(number, dossier));
     }
     let listed = |indicator| -> Vec<String> {
-        tally.listed(indicator).map(|(code, reason)| format!("{code} {reason}")).collect()
+        tally.listed(indicator).flat_map(Listed::iter).map(|(code, reason)| format!("{code} {reason}")).collect()
     };
-    // The first three by code of 2, 4, 6, 7.
+    // The first two by code of 4, 6, 7, and the one that is not decided besides.
     let expected =
-        ["H15-260302-0002 time_limit_unknown", "H15-260302-0004 finished_late", "H15-260302-0006 finished_late"];
+        ["H15-260302-0004 finished_late", "H15-260302-0006 finished_late", "H15-260302-0002 time_limit_unknown"];
     assert_eq!(listed(Indicator::OnTime), expected);
+    let left_out: Vec<_> = tally.listed(Indicator::OnTime).map(|listed| (listed.costs_points, listed.left_out)).collect();
+    assert_eq!(left_out, [(true, 1), (false, 0)]);
     assert_eq!(listed(Indicator::SyncRate), ["H15-260302-0009 receipt_time_missing"]);
     assert_eq!(listed(Indicator::Reuse), [""; 0], "not asked for");
     assert_eq!(tally.report(&NO_BASIS).result(Indicator::OnTime).value, share(2, 5, "40.00"), "all are counted");
@@ -356,7 +358,7 @@ fn the_dossiers_behind_a_figure_are_listed_where_asked_for() {
 fn a_list_of_none_stays_empty() {
     let mut tally = tally().listing(Indicator::OnTime, 0);
     tally.add(&late());
-    assert_eq!(tally.listed(Indicator::OnTime).count(), 0);
+    assert_eq!(tally.listed(Indicator::OnTime).flat_map(Listed::iter).count(), 0);
 }
 
 #[test]
