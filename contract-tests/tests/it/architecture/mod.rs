@@ -10,7 +10,7 @@ use rules::*;
 use sources::{files, root, rust};
 
 /// Folders of `src/` that are topics. A new one is a new line here.
-const TOPICS: &[&str] = &["catalogue", "dossiers"];
+const TOPICS: &[&str] = &["catalogue", "dossiers", "erasure", "inbox"];
 
 #[track_caller]
 fn holds(broken: &[String]) {
