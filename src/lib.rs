@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod replicas;
 pub mod storage;
 pub mod upstream_sessions;
+pub mod webhooks;
 pub mod witness;
 
 pub mod adapters;

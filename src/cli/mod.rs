@@ -19,6 +19,7 @@ mod report;
 mod sandbox;
 mod serve;
 mod storage;
+mod webhooks;
 mod witness;
 
 use std::path::PathBuf;
@@ -63,6 +64,9 @@ enum Command {
     /// Tệp của thông điệp đến, tải theo địa chỉ / Files of the portal's messages, fetched by address
     #[command(subcommand)]
     Inbox(inbox::Command),
+    /// Hệ thống địa phương được gọi khi có sự kiện / Local systems that are called when something has happened
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Bản sao danh mục quốc gia / The copy of the national catalogue
     #[command(subcommand)]
     Catalogue(catalogue::Command),
@@ -124,6 +128,7 @@ pub fn run() -> ExitCode {
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Inbox(command) => inbox::run(&load(&arguments)?, command).await,
+            Command::Webhooks(command) => webhooks::run(&load(&arguments)?, command).await,
             Command::Catalogue(command) => catalogue::run(&load(&arguments)?, command).await,
             Command::Portal(command) => portal::run(&load(&arguments)?, command).await,
             Command::Report(command) => report::run(&load(&arguments)?, command).await,

@@ -15,7 +15,7 @@ const VARIABLE_PREFIX: &str = "LIENTHONG__";
 /// Where systemd puts the credentials of a service; a secret's file may be named by it.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Secrets of the core, by their key or its last part.
-const CORE_SECRETS: &[&str] = &["password", "pin", "quotas.shared.url"];
+const CORE_SECRETS: &[&str] = &["password", "pin", "secret", "previous_secret", "quotas.shared.url"];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

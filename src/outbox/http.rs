@@ -13,8 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::announce::resource;
 use super::store::OutboxStore;
-use super::{Item, Problem as ItemProblem, Status, portal};
+use super::{Item, Problem as ItemProblem, Status};
 use crate::access::{Caller, Client};
 use crate::http::openapi::Refusals;
 use crate::http::problem::{Code, Problem};
@@ -108,11 +109,7 @@ impl From<Item> for OperationItem {
     fn from(item: Item) -> Self {
         Self {
             id: item.id,
-            // What reports on a dossier of the portal has that one's code, under which none is here.
-            resource: match item.kind == portal::REPORT {
-                true => "/v1/inbox-items".to_owned(),
-                false => format!("/v1/dossiers/{}", item.lane),
-            },
+            resource: resource(&item),
             kind: item.kind,
             ordinal: item.ordinal,
             status: item.status,

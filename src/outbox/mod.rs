@@ -1,6 +1,7 @@
 //! Every call that must not be lost: enqueued in the transaction that made it necessary, sent in order within its lane,
 //! retried, looked up when its outcome is unknown, parked when only a person can decide.
 
+mod announce;
 mod delivery;
 pub mod http;
 mod item;

@@ -103,6 +103,13 @@ pub const INBOX_FILES: Metric = Metric::gauge(
     &["status"],
     "Files at addresses of the portal: waiting to be fetched, or refused.",
 );
+pub const WEBHOOK_NOTICES: Metric = Metric::gauge(
+    "lienthong_webhook_notices",
+    &["endpoint", "status"],
+    "Notices to endpoints of local systems: waiting to be taken, or given up.",
+);
+pub const WEBHOOK_DISABLED: Metric =
+    Metric::gauge("lienthong_webhook_disabled", &[], "Endpoints that have answered that they are gone.");
 pub const BUILD: Metric = Metric::gauge("lienthong_build_info", &["version"], "Always 1.");
 
 const OWN: &[Metric] = &[
@@ -117,6 +124,8 @@ const OWN: &[Metric] = &[
     CONNECTIONS_REFUSED,
     AGREEMENT_CASES,
     INBOX_FILES,
+    WEBHOOK_NOTICES,
+    WEBHOOK_DISABLED,
     OUTBOX_ITEMS,
     OUTBOX_OVERDUE,
     DELIVERIES,

@@ -58,7 +58,7 @@ impl Configuration {
         parts: Parts,
     ) -> Self {
         let settings = watch::Sender::new(Arc::new(parts.loaded.settings.clone()));
-        lasting.ask(&parts.ports);
+        lasting.follow(&parts);
         Self { lasting, tools, cards, front, delivery, worker, settings, in_force: Mutex::new(parts) }
     }
 
@@ -107,7 +107,7 @@ impl Configuration {
         *self.worker.retry.write().unwrap_or_else(PoisonError::into_inner) = retry_schedule(&next.loaded.settings);
         self.worker.breaker.follow(next.loaded.settings.outbox.breaker.clone());
         self.lasting.upstream_quotas.replace(&next.quotas);
-        self.lasting.ask(&next.ports);
+        self.lasting.follow(&next);
         next.quotas.keep_only_these();
         if !is_same_portal {
             self.delivery.replace(portal);

@@ -27,12 +27,18 @@ use crate::replicas::{Duty, Member};
 use crate::storage::{Database, StoreError};
 use crate::telemetry::metrics::{
     AGREEMENT_CASES, CATALOGUE_AGE, CATALOGUE_FAILURES, DISK_LOW, INBOX_FILES, KEYS_MISSING, OUTBOX_ITEMS,
-    OUTBOX_OVERDUE,
+    OUTBOX_OVERDUE, WEBHOOK_DISABLED, WEBHOOK_NOTICES,
 };
+use crate::webhooks::NoticeStatus;
 
 /// What the leader does: gives up replicas that are gone and what they had under way, gives audit records their places
 /// and signs the log, forgets old answers and contents.
-pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::Receiver<Arc<Settings>>) -> Vec<Duty> {
+pub(super) fn duties(
+    lasting: &Arc<Lasting>,
+    member: &Arc<Member>,
+    rotate: Rotate,
+    in_force: &watch::Receiver<Arc<Settings>>,
+) -> Vec<Duty> {
     let Lasting { stores, replies, clock, publisher, .. } = &**lasting;
     let settings = Arc::clone(&in_force.borrow());
     let look_up_delay_ms = settings.outbox.look_up_delay_ms;
@@ -146,6 +152,8 @@ pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::R
             }
         }
     };
+    let (tell, forget_notices) = (Arc::clone(&lasting.webhooks), Arc::clone(&lasting.webhooks));
+    let member = Arc::clone(member);
     let rotate = {
         let in_force = in_force.clone();
         move || Rotate { rotation: rotation(&in_force.borrow()), ..rotate.clone() }
@@ -199,6 +207,22 @@ pub(super) fn duties(lasting: &Arc<Lasting>, rotate: Rotate, in_force: &watch::R
             name: "stray files",
             every: Duration::from_secs(86_400),
             turn: Box::new(move |_| Box::pin(sweep_strays())),
+        },
+        Duty {
+            name: "webhooks",
+            every: Duration::from_millis(250),
+            turn: Box::new(move |_| {
+                let (webhooks, member) = (Arc::clone(&tell), Arc::clone(&member));
+                Box::pin(async move { webhooks.turn(|| member.acting().is_some()).await.map(|()| false) })
+            }),
+        },
+        Duty {
+            name: "old notices",
+            every: Duration::from_secs(60),
+            turn: Box::new(move |_| {
+                let webhooks = Arc::clone(&forget_notices);
+                Box::pin(async move { webhooks.forget().await })
+            }),
         },
         Duty { name: "old answers", every: Duration::from_secs(60), turn: Box::new(move |_| Box::pin(forget())) },
     ]);
@@ -420,6 +444,7 @@ impl House {
             self.next_due = due;
         }
         self.count_differences().await;
+        self.count_notices().await;
         // Also while the database does not answer: what was due waits all the longer.
         let late = self.next_due.map_or(0, |due| self.clock.now().millis_since(due).max(0));
         gauge!(OUTBOX_OVERDUE.name).set(late as f64 / 1000.0);
@@ -437,6 +462,17 @@ impl House {
             if let Ok(count) = links.count(status).await {
                 gauge!(INBOX_FILES.name, "status" => status.as_str()).set(count as f64);
             }
+        }
+    }
+
+    async fn count_notices(&self) {
+        let webhooks = self.stores.webhooks();
+        if let (Ok(counts), Ok(disabled)) = (webhooks.counts().await, webhooks.disabled().await) {
+            for count in counts.into_iter().filter(|count| count.status != NoticeStatus::Delivered) {
+                let (name, status) = (count.endpoint, count.status.as_str());
+                gauge!(WEBHOOK_NOTICES.name, "endpoint" => name, "status" => status).set(count.notices as f64);
+            }
+            gauge!(WEBHOOK_DISABLED.name).set(disabled.len() as f64);
         }
     }
 

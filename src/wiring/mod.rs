@@ -108,7 +108,7 @@ impl Gateway {
             member: Arc::clone(&member),
             // Alone, there is nobody to take the lease from.
             every: if lock.is_some() { Duration::from_secs(60) } else { replica_lease / 5 },
-            duties: duties(&lasting, rotate, &configuration.settings()),
+            duties: duties(&lasting, &member, rotate, &configuration.settings()),
         };
         let lead = tokio::spawn(leader.run(stopped.clone()));
         let refresh = Duration::from_millis(settings.access.refresh_ms);

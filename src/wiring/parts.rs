@@ -46,6 +46,7 @@ use crate::inbox::{self, Inbox, Portal, Waiters, store::InboxStore};
 use crate::outbox::http::Operations;
 use crate::storage::files::Files;
 use crate::telemetry::metrics;
+use crate::webhooks::{self, Webhooks};
 
 /// What stays as long as the process, whatever the configuration becomes.
 pub(super) struct Lasting {
@@ -66,6 +67,7 @@ pub(super) struct Lasting {
     pub(super) catalogue: Arc<dyn CatalogueStore>,
     pub(super) catalogue_copy: Arc<catalogue::Copy>,
     pub(super) agreement: Arc<dyn AgreementStore>,
+    pub(super) webhooks: Arc<Webhooks>,
     /// One is counted at a time, whatever the configuration becomes meanwhile.
     reports: Desk,
     /// What the adapter of the portal offers, in the configuration in force.
@@ -98,6 +100,13 @@ impl Lasting {
         let agency_signature = settings.agency_signature().context("audit.agency_signature")?;
         let sign = |terms| Arc::new(AgencySignature::new(means.clone(), program, terms));
         let catalogue = stores.catalogue();
+        let register = Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?);
+        let webhooks = Arc::new(Webhooks::new(
+            webhooks::store::open(&stores.database),
+            Arc::clone(&stores.recorder),
+            Arc::clone(&register),
+            Arc::clone(clock),
+        ));
         let is_seen = !witnesses.is_empty() || !timestamps.is_empty();
         Ok(Self {
             witnesses,
@@ -105,7 +114,8 @@ impl Lasting {
             agency_signature: agency_signature.map(sign),
             exposure: is_seen.then(|| Arc::new(Exposure { means: means.clone() })),
             publisher: Arc::new(Publisher::new(Arc::clone(&stores.audit), signer, memory, Arc::clone(clock))),
-            register: Arc::new(Register::open(Arc::clone(&stores.access), Arc::clone(&stores.bodies)).await?),
+            register,
+            webhooks,
             replies: Arc::new(Replies::new(replies, settings.replies_in_memory())),
             dossiers: dossiers::store::open(&stores.database, &stores.recorder),
             inbox: inbox::store::open(&stores.database),
@@ -123,8 +133,10 @@ impl Lasting {
         })
     }
 
-    /// From now on the leader asks this portal.
-    pub(super) fn ask(&self, ports: &Ports) {
+    /// From now on the leader asks this portal, and tells these.
+    pub(super) fn follow(&self, Parts { ports, telling, .. }: &Parts) {
+        self.stores.listening.to(telling.endpoints.iter().flat_map(|endpoint| endpoint.terms.events.iter().copied()));
+        self.webhooks.follow(Arc::clone(telling));
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = ports.clone();
     }
 
@@ -178,6 +190,8 @@ pub(super) struct Parts {
     pub(super) quotas: Arc<Quotas>,
     places: Arc<Places>,
     pub(super) routes: Router,
+    /// What local systems are told.
+    pub(super) telling: Arc<webhooks::Rules>,
 }
 
 /// The parts before, and what has changed since.
@@ -258,7 +272,8 @@ impl Parts {
             inbound: Arc::new(inbound),
         };
         let routes = router::all(&topics, &limits)?;
-        Ok(Self { loaded, ports, access, quotas, places, routes })
+        let telling = settings.webhooks.rules(&settings.outbox.breaker, &Arc::new(settings.agency_register()))?;
+        Ok(Self { ports, access, quotas, places, routes, telling: Arc::new(telling), loaded })
     }
 
     pub(super) fn portal(&self) -> anyhow::Result<Arc<dyn DossierPortal>> {

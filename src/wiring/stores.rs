@@ -36,11 +36,14 @@ use crate::storage::migrations::{MIGRATIONS, Migration};
 use crate::storage::postgres::{self, Postgres};
 use crate::storage::sqlite::{self, Sqlite};
 use crate::storage::{Database, StoreError};
+use crate::webhooks::{self, Listening, store::WebhookStore};
 
 /// The stores of a deployment, open. Commands that only look or decide need nothing else.
 pub struct Stores {
     pub access: Arc<dyn AccessStore>,
     pub outbox: Arc<dyn OutboxStore>,
+    /// What anybody is told of.
+    pub listening: Arc<Listening>,
     pub audit: Arc<dyn AuditStore>,
     pub replicas: Arc<dyn ReplicaStore>,
     pub bell: Bell,
@@ -87,9 +90,12 @@ impl Stores {
         let keys = Arc::new(Keys::open(folder, known_keys.is_empty(), &database.generations().await?)?);
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
         let recorder = Arc::new(Recorder::new(settings.deployment.name.clone(), Arc::clone(&keys), Arc::clone(clock)));
+        let listening = Arc::<Listening>::default();
+        listening.to(settings.webhooks.events());
         let stores = Self {
             access: access::store::open(&database),
-            outbox: outbox::store::open(&database, &bodies, &recorder),
+            outbox: outbox::store::open(&database, &bodies, &recorder, &listening),
+            listening,
             audit: audit::store::open(&database),
             replicas: replicas::store::open(&database),
             bell: Bell::of(&database),
@@ -181,6 +187,10 @@ impl Stores {
     /// Files that messages name by an address.
     pub fn links(&self) -> Arc<dyn LinkStore> {
         inbox::links::store::open(&self.database)
+    }
+
+    pub fn webhooks(&self) -> Arc<dyn WebhookStore> {
+        webhooks::store::open(&self.database)
     }
 
     /// Makes reports of what the nation holds.

@@ -29,3 +29,4 @@ mod storage_copy;
 mod stores;
 mod support;
 mod telemetry;
+mod webhooks;

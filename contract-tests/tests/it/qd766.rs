@@ -508,7 +508,7 @@ async fn what_failed_is_told_and_counted_anew_for_whoever_asks_next() {
     let store = Slow::new(100);
     let desk = (Desk::default(), compile(&store));
     store.fails.store(true, Ordering::SeqCst);
-    assert!(desk.ask(wanted(1)).await.is_err());
+    assert!(desk.0.ask(&desk.1, wanted(1), PATIENCE).await.is_err());
     store.fails.store(false, Ordering::SeqCst);
     assert_eq!(ask(&desk, 1).await, Ok(3));
 }

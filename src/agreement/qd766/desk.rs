@@ -91,7 +91,8 @@ impl Desk {
         }
         let (tell, outcome) = watch::channel(None);
         let (compile, turn, progress) = (Arc::clone(compile), Arc::clone(&self.turn), Arc::<Progress>::default());
-        let job = Job { compile: Arc::clone(&compile), wanted: wanted.clone(), progress: Arc::clone(&progress), outcome };
+        let job =
+            Job { compile: Arc::clone(&compile), wanted: wanted.clone(), progress: Arc::clone(&progress), outcome };
         tokio::spawn(async move {
             let _turn = turn.acquire_owned().await;
             let compiled = compile.run(wanted, &progress, true).await.map(Arc::new);

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::compile::{Compile, Compiled, NoPeriod, Wanted};
 use super::desk::{Desk, Reply};
-use super::representation::{Qd766Report, ReportUnderWay};
+use super::representation::{Qd766Report, ReportFile, ReportUnderWay};
 use super::table::{csv_of, sheets_of, xlsx_of};
 use crate::access::Caller;
 use crate::audit::store::AuditStore;
@@ -83,7 +83,11 @@ const BUSY: Duration = Duration::from_secs(60);
     responses(
         (
             status = 200, description = "Báo cáo. / The report.",
-            content((Qd766Report = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")),
+            content(
+                (Qd766Report = "application/json"),
+                (ReportFile = "text/csv"),
+                (ReportFile = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ),
         ),
         (status = 202, description = "Đang tính. / It is being counted.", body = ReportUnderWay, headers(("Retry-After" = u32, description = "Giây. / Seconds."))),
         Refusals,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use lienthong_domain::dossier::DossierCode;
-use lienthong_domain::indicators::{Indicator, IndicatorResult, Listed, NotObservable, Percent, Reason, SyncBasis, Value};
+use lienthong_domain::indicators::{
+    Indicator, IndicatorResult, Listed, NotObservable, Percent, Reason, SyncBasis, Value,
+};
 use lienthong_domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -111,6 +113,12 @@ pub(super) struct StandingItem {
     #[schema(max_items = 10_000, max_length = 100)]
     dossiers: Vec<String>,
 }
+
+/// Báo cáo dạng tệp. / The report as a file.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(format = Binary, max_length = 100_000_000)]
+#[allow(dead_code, reason = "describes what is written elsewhere")]
+pub(super) struct ReportFile(String);
 
 /// Đang tính; hãy hỏi lại. / It is being counted; ask again.
 #[derive(Debug, Serialize, ToSchema)]

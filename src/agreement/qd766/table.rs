@@ -104,9 +104,16 @@ fn dossiers(compiled: &Compiled) -> Sheet {
         let rows = move |listed: Listed<'_>| {
             let effect = if listed.costs_points { "mất điểm" } else { "chưa xác định" };
             let row = |(code, reason): (&DossierCode, Reason)| {
-                vec![name.into(), code.as_str().into(), effect.into(), reason.as_str().into(), reason.vietnamese().into()]
+                vec![
+                    name.into(),
+                    code.as_str().into(),
+                    effect.into(),
+                    reason.as_str().into(),
+                    reason.vietnamese().into(),
+                ]
             };
-            let left_out = Cell::Text(format!("Còn {} hồ sơ không ghi ở đây; lọc theo cơ quan để xem hết", listed.left_out));
+            let left_out =
+                Cell::Text(format!("Còn {} hồ sơ không ghi ở đây; lọc theo cơ quan để xem hết", listed.left_out));
             let mark = vec![name.into(), Cell::Nothing, effect.into(), Cell::Nothing, left_out];
             listed.iter().map(row).chain((listed.left_out > 0).then_some(mark)).collect::<Vec<_>>()
         };
@@ -114,7 +121,9 @@ fn dossiers(compiled: &Compiled) -> Sheet {
     };
     Sheet {
         name: "Hồ sơ mất điểm",
-        remarks: vec![format!("Theo thứ tự mã, tối đa {LISTED} hồ sơ mất điểm và {LISTED} hồ sơ chưa xác định một chỉ số")],
+        remarks: vec![format!(
+            "Theo thứ tự mã, tối đa {LISTED} hồ sơ mất điểm và {LISTED} hồ sơ chưa xác định một chỉ số"
+        )],
         heading: vec!["Chỉ số", "Mã hồ sơ", "Ảnh hưởng", "Mã lý do", "Lý do"],
         rows: Indicator::ALL.iter().flat_map(of).collect(),
     }

@@ -64,6 +64,7 @@ impl Settings {
         );
         must(outbox.retry_jitter_percent <= 50, "/outbox/retry_jitter_percent", "Tối đa 50.", "At most 50.");
         self.check_inbox(&mut must);
+        self.check_webhooks(&mut must);
         must(
             (24..=168).contains(&self.idempotency.keep_hours),
             "/idempotency/keep_hours",

@@ -3,7 +3,9 @@
 mod check;
 mod check_inbox;
 mod check_issuers;
+mod check_webhooks;
 mod tables;
+mod webhooks;
 
 pub use check::{LONGEST_TOKEN_S, MOST_CLOCK_SKEW_S};
 
@@ -16,6 +18,8 @@ use lienthong_domain::catalogue::{AgencyCode, ProcedureCode};
 use lienthong_domain::dossier::{Database, DossierState};
 use lienthong_domain::invalid::{InvalidFields, Refusal};
 use lienthong_domain::scalar::{Scalar, ScalarSchema};
+
+use crate::webhooks::EventKind;
 
 /// A plain date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,7 @@ section! {
         catalogue: CatalogueSettings,
         agreement: AgreementSettings,
         reports: ReportSettings,
+        webhooks: WebhookSettings,
         portal: PortalSettings,
         log: LogSettings,
         trace: TraceSettings,
@@ -181,6 +186,15 @@ section! { AgreementSettings {
     repair: Vec<Class>, most_repairs_percent: u8, page_items: usize,
 } }
 section! { ReportSettings { holidays_file: String, population_databases: Vec<Database> } }
+section! { WebhookSettings {
+    networks: Vec<String>, timeout_ms: u64, parallel_calls: usize, retry_delays_ms: Vec<u32>, retry_jitter_percent: u32,
+    give_up_after_hours: u32, most_waiting: u64, keep_days: u32,
+    #[deserr(default)] endpoints: Vec<WebhookEndpoint>,
+} }
+section! { WebhookEndpoint {
+    name: String, url: String, client: String, events: Vec<EventKind>, secret: Secret,
+    #[deserr(default = Secret::new(""))] previous_secret: Secret,
+} }
 section! { InboxRoute { procedure: ProcedureCode, agency: AgencyCode } }
 section! { PortalSettings { adapter: String } }
 section! { LogSettings { filter: String, format: String } }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lienthong_domain::inbox::IncomingKind;
 use lienthong_domain::time::Timestamp;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::InboxStatus;
@@ -16,6 +17,7 @@ use crate::audit::SealedRecord;
 use crate::outbox::NewItem;
 use crate::storage::bodies::SealedBody;
 use crate::storage::{Database, StoreError};
+use crate::webhooks::{EventKind, NewEvent};
 
 /// A message of the portal as it stands in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +150,36 @@ pub trait InboxStore: Send + Sync {
 
     /// `Conflict` if it is not to be decided now: it was, or another of its dossier comes first.
     async fn decide(&self, decision: Decide) -> Result<(), StoreError>;
+}
+
+/// A message as those are told of it who are to decide about it.
+struct Told {
+    id: Uuid,
+    kind: String,
+    national_code: String,
+    agency_id: String,
+    procedure_code: Option<String>,
+    ready_at: i64,
+}
+
+impl Told {
+    fn event(self, kind: EventKind) -> NewEvent {
+        let mut data = json!({
+            "itemId": self.id, "kind": self.kind, "nationalCode": self.national_code, "agencyCode": self.agency_id,
+        });
+        if let Some(code) = self.procedure_code {
+            data["procedureCode"] = code.into();
+        }
+        NewEvent {
+            id: Uuid::now_v7(),
+            kind,
+            agency_id: self.agency_id,
+            lane: self.national_code,
+            subject: self.id,
+            data,
+            at: Timestamp::from_micros(self.ready_at),
+        }
+    }
 }
 
 /// The store on the deployment's engine.

@@ -10,11 +10,13 @@ use lienthong_domain::time::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Beginning, Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
+use super::{Beginning, Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, Told, items};
 use crate::inbox::InboxStatus;
 use crate::outbox::store::postgres::enqueue;
 use crate::storage::StoreError;
 use crate::storage::postgres::{Parameter, Postgres, Transaction};
+use crate::webhooks::EventKind;
+use crate::webhooks::store::postgres::{note, take_back};
 
 /// The topic's store on PostgreSQL.
 pub(super) struct PostgresInbox {
@@ -184,6 +186,12 @@ async fn receive(transaction: &Transaction<'_>, write: Receive) -> Result<Stored
                    WHERE national_code = $1 AND agency_is_guess AND status IN ('waiting', 'conflict')";
         transaction.execute(sql, &[&item.national_code, agency_id, &procedure_code]).await?;
     }
+    if stored == Stored::Conflict {
+        let sql = "SELECT id, kind, national_code, agency_id, procedure_code, ready_at FROM inbox_item WHERE id = $1";
+        let rows = transaction.query(sql, &[&item.id]).await?;
+        let events: Vec<_> = rows.iter().map(|row| told_of(row, 0).event(EventKind::InboxConflict)).collect();
+        note(transaction, &events).await?;
+    }
     let hold_ms = if begins || begun.is_some() { 0 } else { hold_ms };
     promote(transaction, &item.national_code, item.ready_at.plus_millis(hold_ms)).await?;
     Ok(stored)
@@ -196,12 +204,30 @@ fn beginning_of(row: &Row) -> Beginning {
     Beginning { agency_id: row.get(0), procedure_code: row.get(1) }
 }
 
-/// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on.
+/// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on, and local systems are
+/// told of it.
 async fn promote(transaction: &Transaction<'_>, national_code: &str, ready_at: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE inbox_item SET is_head = NOT is_head, ready_at = CASE WHEN is_head THEN ready_at ELSE $2 END \
                WHERE national_code = $1 AND is_head <> (status = 'waiting' AND id = (SELECT first.id FROM inbox_item AS first \
-               WHERE first.national_code = $1 AND first.status = 'waiting' ORDER BY first.begins DESC, first.id LIMIT 1))";
-    transaction.execute(sql, &[&national_code, &ready_at.micros()]).await.map(drop)
+               WHERE first.national_code = $1 AND first.status = 'waiting' ORDER BY first.begins DESC, first.id LIMIT 1)) \
+               RETURNING is_head, id, kind, national_code, agency_id, procedure_code, ready_at";
+    let changed = transaction.query(sql, &[&national_code, &ready_at.micros()]).await?;
+    let (heads, others): (Vec<_>, Vec<_>) = changed.iter().partition(|row| row.get::<_, bool>(0));
+    let events: Vec<_> = heads.into_iter().map(|row| told_of(row, 1).event(EventKind::InboxReady)).collect();
+    let gone: Vec<Uuid> = others.into_iter().map(|row| row.get(1)).collect();
+    note(transaction, &events).await?;
+    take_back(transaction, &gone).await
+}
+
+fn told_of(row: &Row, from: usize) -> Told {
+    Told {
+        id: row.get(from),
+        kind: row.get(from + 1),
+        national_code: row.get(from + 2),
+        agency_id: row.get(from + 3),
+        procedure_code: row.get(from + 4),
+        ready_at: row.get(from + 5),
+    }
 }
 
 fn item_of(row: &Row) -> Result<InboxItem, StoreError> {

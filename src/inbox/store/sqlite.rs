@@ -10,11 +10,13 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::{Beginning, Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, items};
+use super::{Beginning, Decide, InboxItem, InboxStore, PageQuery, Receive, Stored, Tell, Told, items};
 use crate::inbox::InboxStatus;
 use crate::outbox::store::sqlite::enqueue;
 use crate::storage::StoreError;
 use crate::storage::sqlite::{Sqlite, Transaction};
+use crate::webhooks::EventKind;
+use crate::webhooks::store::sqlite::{note, take_back};
 
 /// The topic's store on SQLite.
 pub(super) struct SqliteInbox {
@@ -203,6 +205,12 @@ fn receive(transaction: &mut Transaction<'_>, write: &Receive) -> Result<Stored,
             )?
             .execute((&item.national_code, agency_id, procedure_code))?;
     }
+    if stored == Stored::Conflict {
+        let sql = "SELECT id, kind, national_code, agency_id, procedure_code, ready_at FROM inbox_item WHERE id = ?1";
+        let told =
+            transaction.connection.prepare_cached(sql)?.query_row([item.id.as_bytes()], |row| told_of(row, 0))?;
+        note(transaction, &told.event(EventKind::InboxConflict))?;
+    }
     let hold_ms = if begins || begun.is_some() { 0 } else { write.hold_ms };
     promote(transaction, &item.national_code, item.ready_at.plus_millis(hold_ms))?;
     Ok(stored)
@@ -215,17 +223,37 @@ fn beginning(connection: &rusqlite::Connection, national_code: &str) -> Result<O
     Ok(connection.prepare_cached(sql)?.query_row([national_code], read).optional()?)
 }
 
-/// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on.
+/// Makes the first waiting item of a dossier its head, and only that one. A new head may be seen from then on, and local systems are
+/// told of it.
 fn promote(transaction: &Transaction<'_>, national_code: &str, ready_at: Timestamp) -> Result<(), StoreError> {
-    transaction
+    let changed: Vec<(bool, Told)> = transaction
         .connection
         .prepare_cached(
             "UPDATE inbox_item SET is_head = NOT is_head, ready_at = CASE is_head WHEN 1 THEN ready_at ELSE ?2 END \
              WHERE national_code = ?1 AND is_head <> (status = 'waiting' AND id = (SELECT first.id FROM inbox_item AS first \
-             WHERE first.national_code = ?1 AND first.status = 'waiting' ORDER BY first.begins DESC, first.id LIMIT 1))",
+             WHERE first.national_code = ?1 AND first.status = 'waiting' ORDER BY first.begins DESC, first.id LIMIT 1)) \
+             RETURNING is_head, id, kind, national_code, agency_id, procedure_code, ready_at",
         )?
-        .execute((national_code, ready_at.micros()))?;
+        .query_map((national_code, ready_at.micros()), |row| Ok((row.get(0)?, told_of(row, 1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (is_head, told) in changed {
+        match is_head {
+            true => note(transaction, &told.event(EventKind::InboxReady))?,
+            false => take_back(transaction, told.id)?,
+        }
+    }
     Ok(())
+}
+
+fn told_of(row: &Row<'_>, from: usize) -> rusqlite::Result<Told> {
+    Ok(Told {
+        id: Uuid::from_bytes(row.get(from)?),
+        kind: row.get(from + 1)?,
+        national_code: row.get(from + 2)?,
+        agency_id: row.get(from + 3)?,
+        procedure_code: row.get(from + 4)?,
+        ready_at: row.get(from + 5)?,
+    })
 }
 
 fn decide(transaction: &mut Transaction<'_>, decision: &Decide) -> Result<(), StoreError> {

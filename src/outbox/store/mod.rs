@@ -29,6 +29,7 @@ use super::{Claimed, Item, Learned, OperationView, Problem, Status};
 use crate::audit::Recorder;
 use crate::storage::bodies::Bodies;
 use crate::storage::{Database, StoreError};
+use crate::webhooks::Listening;
 
 /// How a claimed item goes on. Written only if the lease is still held (`fence`).
 #[derive(Debug, Clone)]
@@ -114,10 +115,19 @@ pub trait OutboxStore: Send + Sync {
 }
 
 /// The store on the deployment's engine.
-pub fn open(database: &Database, bodies: &Arc<Bodies>, recorder: &Arc<Recorder>) -> Arc<dyn OutboxStore> {
-    let (bodies, recorder) = (Arc::clone(bodies), Arc::clone(recorder));
+pub fn open(
+    database: &Database,
+    bodies: &Arc<Bodies>,
+    recorder: &Arc<Recorder>,
+    listening: &Arc<Listening>,
+) -> Arc<dyn OutboxStore> {
+    let (bodies, recorder, listening) = (Arc::clone(bodies), Arc::clone(recorder), Arc::clone(listening));
     match database {
-        Database::Sqlite(database) => Arc::new(sqlite::SqliteOutbox::new(database.clone(), bodies, recorder)),
-        Database::Postgres(database) => Arc::new(postgres::PostgresOutbox::new(database.clone(), bodies, recorder)),
+        Database::Sqlite(database) => {
+            Arc::new(sqlite::SqliteOutbox::new(database.clone(), bodies, recorder, listening))
+        }
+        Database::Postgres(database) => {
+            Arc::new(postgres::PostgresOutbox::new(database.clone(), bodies, recorder, listening))
+        }
     }
 }

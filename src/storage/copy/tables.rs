@@ -154,6 +154,13 @@ tables! {
         item_id: Uuid, n: Integer, body_id: Uuid, status: Text, attempts: Integer, next_at: Integer, since_at: Integer, reason: Text null,
         file_id: Uuid null, media_type: Text null, bytes: Integer null, sha256: Bytes null,
     }
+    event (id) { id: Uuid, kind: Text, agency_id: Text, lane: Text, subject: Uuid, data: Text, at: Integer }
+    webhook_notice (endpoint, event_id) {
+        endpoint: Text, event_id: Uuid, position: Integer, client_id: Text, agency_id: Text, lane: Text, kind: Text, payload: Text,
+        status: Text, attempts: Integer, next_at: Integer null, since_at: Integer, reason: Text null, http_status: Integer null,
+        updated_at: Integer,
+    }
+    webhook_disabled (endpoint) { endpoint: Text, at: Integer }
     audit_closed (shard) {
         shard: Text, size: Integer, root: Bytes, closed_at: Integer, dropped_at: Integer null, drop_record: Bytes null,
     }

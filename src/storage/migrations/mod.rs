@@ -109,6 +109,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0013_linked_files.sqlite.sql"),
         postgres: include_str!("0013_linked_files.postgres.sql"),
     },
+    Migration {
+        number: 14,
+        name: "webhooks",
+        is_additive: true,
+        sqlite: include_str!("0014_webhooks.sqlite.sql"),
+        postgres: include_str!("0014_webhooks.postgres.sql"),
+    },
 ];
 
 /// The schema that this program was written for.

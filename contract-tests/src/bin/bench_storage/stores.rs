@@ -153,7 +153,7 @@ impl Stores {
         replicas.join(replica, Duration::from_secs(3600)).await?;
         Ok(Self {
             dossiers: lienthong::dossiers::store::open(&database, &recorder),
-            outbox: lienthong::outbox::store::open(&database, &bodies, &recorder),
+            outbox: lienthong::outbox::store::open(&database, &bodies, &recorder, &Arc::default()),
             audit: lienthong::audit::store::open(&database),
             replicas,
             replica,

@@ -32,6 +32,7 @@ fn every_setting_is_used_somewhere() {
         "src/wiring/stores.rs",
         "src/wiring/duties.rs",
         "src/config/settings/tables.rs",
+        "src/config/settings/webhooks.rs",
         "src/cli/serve.rs",
         "adapters/kit/src/breaker.rs",
     ]

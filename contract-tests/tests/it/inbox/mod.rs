@@ -35,11 +35,11 @@ async fn world() -> World {
     world
 }
 
-fn province(world: &World) -> ProvinceSettings {
+pub(crate) fn province(world: &World) -> ProvinceSettings {
     ProvinceSettings { pause_ms: 50, ..ProvinceSettings::at(world.deployment.url()) }
 }
 
-fn born(code: &str) -> Outgoing {
+pub(crate) fn born(code: &str) -> Outgoing {
     Outgoing::new(OutgoingKind::Dossier)
         .with("MaHoSoQG", code)
         .with("MaTTHC", "1.013225")
@@ -47,7 +47,7 @@ fn born(code: &str) -> Outgoing {
         .with("TenNguoiNop", "Nguyễn Thị Ví Dụ")
 }
 
-fn supplement(code: &str, at: &str) -> Outgoing {
+pub(crate) fn supplement(code: &str, at: &str) -> Outgoing {
     Outgoing::new(OutgoingKind::Supplement)
         .with("MaHoSoQG", code)
         .with("MaTTHC", "1.013225")
@@ -55,7 +55,7 @@ fn supplement(code: &str, at: &str) -> Outgoing {
         .with("LyDoDieuChinh", "Bổ sung bản vẽ")
 }
 
-async fn send(world: &World, message: Outgoing) -> SentMessage {
+pub(crate) async fn send(world: &World, message: Outgoing) -> SentMessage {
     let id = world.sandbox.send(message).unwrap();
     world.sandbox.settled(id).await.unwrap()
 }
@@ -83,7 +83,7 @@ async fn decide(world: &World, id: &str, what: &str, body: Value) -> Answer {
     Answer::of(request.bearer_auth(&world.token).json(&body)).await
 }
 
-async fn acknowledge(world: &World, id: &str, code: &str) -> Answer {
+pub(crate) async fn acknowledge(world: &World, id: &str, code: &str) -> Answer {
     decide(world, id, "acknowledgement", json!({ "localCode": code })).await
 }
 

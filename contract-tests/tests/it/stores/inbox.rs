@@ -69,7 +69,7 @@ pub(super) fn dossier(stores: &Stores, code: &str, content: u8) -> Receive {
     message(stores, IncomingKind::DossierSubmitted, code, "", content)
 }
 
-fn supplement(stores: &Stores, code: &str, reference: &str, content: u8) -> Receive {
+pub(super) fn supplement(stores: &Stores, code: &str, reference: &str, content: u8) -> Receive {
     message(stores, IncomingKind::DossierSupplemented, code, reference, content)
 }
 

@@ -28,6 +28,7 @@ mod retention;
 mod search;
 mod sqlite;
 mod upstream_sessions;
+mod webhooks;
 mod writes;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ use lienthong::storage::migrations::{MIGRATIONS, Migration};
 use lienthong::storage::postgres::Postgres;
 use lienthong::storage::sqlite::Sqlite;
 use lienthong::storage::{self, Database, StoreError};
+use lienthong::webhooks::Listening;
 use lienthong_contract_tests::postgres::{fresh_database, server_for_tests};
 use lienthong_domain::time::{Clock, SystemClock, Timestamp};
 use serde_json::Value;
@@ -164,6 +166,8 @@ pub(crate) struct Stores {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) outbox: Arc<dyn OutboxStore>,
+    /// Nobody, until a test says so.
+    pub(crate) listening: Arc<Listening>,
     pub(crate) dossiers: Arc<dyn DossierStore>,
     pub(crate) replies: Arc<dyn ReplyStore>,
     pub(crate) audit: Arc<dyn AuditStore>,
@@ -193,13 +197,15 @@ impl Stores {
     pub(crate) fn of(folder: Arc<TempDir>, place: Place, database: Database, replica: Uuid) -> Self {
         let keys = Arc::new(Keys::open(&folder.path().join("keys"), true, &[]).unwrap());
         let bodies = Arc::new(Bodies::new(Arc::clone(&keys)));
+        let listening = Arc::<Listening>::default();
         let recorder = Arc::new(Recorder::new("test".into(), Arc::clone(&keys), Arc::new(SystemClock)));
         for half_year in recorder.half_years() {
             keys.make(&keys.names(&half_year)).unwrap();
         }
         Self {
             access: lienthong::access::store::open(&database),
-            outbox: lienthong::outbox::store::open(&database, &bodies, &recorder),
+            outbox: lienthong::outbox::store::open(&database, &bodies, &recorder, &listening),
+            listening,
             dossiers: lienthong::dossiers::store::open(&database, &recorder),
             replies: lienthong::access::idempotency::store::open(&database),
             audit: lienthong::audit::store::open(&database),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::civil::date;
 use lienthong_domain::dossier::{Channel, DossierCode};
 use lienthong_domain::indicators::{
-    Formula, HeldDossier, Indicator, Listed, NotObservable, Percent, Period, Report, SyncBasis, Tally, TallyMismatch, Value,
+    Formula, HeldDossier, Indicator, Listed, NotObservable, Percent, Period, Report, SyncBasis, Tally, TallyMismatch,
+    Value,
 };
 use lienthong_domain::scalar::Scalar;
 
@@ -347,7 +348,8 @@ fn the_dossiers_behind_a_figure_are_listed_where_asked_for() {
     let expected =
         ["H15-260302-0004 finished_late", "H15-260302-0006 finished_late", "H15-260302-0002 time_limit_unknown"];
     assert_eq!(listed(Indicator::OnTime), expected);
-    let left_out: Vec<_> = tally.listed(Indicator::OnTime).map(|listed| (listed.costs_points, listed.left_out)).collect();
+    let left_out: Vec<_> =
+        tally.listed(Indicator::OnTime).map(|listed| (listed.costs_points, listed.left_out)).collect();
     assert_eq!(left_out, [(true, 1), (false, 0)]);
     assert_eq!(listed(Indicator::SyncRate), ["H15-260302-0009 receipt_time_missing"]);
     assert_eq!(listed(Indicator::Reuse), [""; 0], "not asked for");

@@ -21,24 +21,28 @@ use leases::{lose_leases, take_leases};
 use super::rows::{presence_from, presence_text, problem_from, problem_text, with_words};
 use super::{Counts, Decision, LaneView, OutboxStore, Settlement};
 use crate::audit::Recorder;
+use crate::outbox::announce;
 use crate::outbox::narrate::{self, Event};
 use crate::outbox::{Claimed, Item, OperationView, Status, may_follow};
 use crate::storage::StoreError;
 use crate::storage::bodies::Bodies;
 use crate::storage::postgres::{Batch, Drain, Parameter, Postgres, Transaction, column};
+use crate::webhooks::Listening;
+use crate::webhooks::store::postgres::note;
 
 /// The outbox's store on PostgreSQL.
 pub struct PostgresOutbox {
     database: Postgres,
     bodies: Arc<Bodies>,
     recorder: Arc<Recorder>,
+    listening: Arc<Listening>,
     settle: Drain<Settle>,
 }
 
 impl PostgresOutbox {
-    pub fn new(database: Postgres, bodies: Arc<Bodies>, recorder: Arc<Recorder>) -> Self {
-        let settle = database.drain(Settle { recorder: Arc::clone(&recorder) });
-        Self { database, bodies, recorder, settle }
+    pub fn new(database: Postgres, bodies: Arc<Bodies>, recorder: Arc<Recorder>, listening: Arc<Listening>) -> Self {
+        let settle = database.drain(Settle { recorder: Arc::clone(&recorder), listening: Arc::clone(&listening) });
+        Self { database, bodies, recorder, listening, settle }
     }
 
     async fn read_items(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<Vec<Item>, StoreError> {
@@ -127,7 +131,10 @@ impl OutboxStore for PostgresOutbox {
         transaction.audit(narrate::record(&self.recorder, &item, decision.to, &Event::Operator)?);
         let sql = "UPDATE outbox SET status = $2, is_open = $3, is_head = is_head AND $3, due_at = $4, problem = $5, \
                    lost_leases = 0, first_tried_at = NULL, fence = fence + 1, holder = NULL, updated_at = $6 WHERE id = $1";
-        let due_at = (decision.to == Status::Retry).then_some(decision.now.micros());
+        let due_at = (decision.to == Status::Retry).then_some(decision.now);
+        let events = announce::event(&self.listening, &item, decision.to, due_at, decision.now);
+        note(&transaction, events.as_slice()).await?;
+        let due_at = due_at.map(Timestamp::micros);
         let problem = problem_text(with_words(item.problem.clone(), decision.words.as_deref()).as_ref())?;
         let now = decision.now.micros();
         let (to, is_open) = (decision.to.as_str(), decision.to.is_open());
@@ -186,6 +193,7 @@ impl OutboxStore for PostgresOutbox {
 
 struct Settle {
     recorder: Arc<Recorder>,
+    listening: Arc<Listening>,
 }
 
 #[async_trait]
@@ -217,6 +225,10 @@ impl Batch for Settle {
                 settled.push((settlement, item));
             }
         }
+        let events = settled.iter().filter_map(|(settlement, item)| {
+            announce::event(&self.listening, item, settlement.to, settlement.due_at, settlement.now)
+        });
+        note(transaction, &events.collect::<Vec<_>>()).await?;
         if !settled.is_empty() {
             write_settled(transaction, &settled).await?;
         }

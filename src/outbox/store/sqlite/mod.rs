@@ -21,11 +21,14 @@ use leases::{lose_lease, take_lease};
 use super::rows::{presence_from, presence_text, problem_from, problem_text, with_words};
 use super::{Counts, Decision, LaneView, OutboxStore, Settlement};
 use crate::audit::Recorder;
+use crate::outbox::announce;
 use crate::outbox::narrate::{self, Event};
 use crate::outbox::{Claimed, Item, Learned, OperationView, Problem, Status, may_follow};
 use crate::storage::StoreError;
 use crate::storage::bodies::Bodies;
 use crate::storage::sqlite::{Sqlite, Transaction, now_micros};
+use crate::webhooks::Listening;
+use crate::webhooks::store::sqlite::note;
 
 const BY_ID: &str = items!("id = ?1");
 const BY_OPERATION: &str = items!("operation_id = ?1 ORDER BY position LIMIT 1000");
@@ -44,11 +47,12 @@ pub struct SqliteOutbox {
     database: Sqlite,
     bodies: Arc<Bodies>,
     recorder: Arc<Recorder>,
+    listening: Arc<Listening>,
 }
 
 impl SqliteOutbox {
-    pub fn new(database: Sqlite, bodies: Arc<Bodies>, recorder: Arc<Recorder>) -> Self {
-        Self { database, bodies, recorder }
+    pub fn new(database: Sqlite, bodies: Arc<Bodies>, recorder: Arc<Recorder>, listening: Arc<Listening>) -> Self {
+        Self { database, bodies, recorder, listening }
     }
 }
 
@@ -82,8 +86,10 @@ impl OutboxStore for SqliteOutbox {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<bool, StoreError> {
-        let recorder = Arc::clone(&self.recorder);
-        self.database.writer.write(move |transaction| settle_one(transaction, &settlement, &recorder)).await
+        let (recorder, listening) = (Arc::clone(&self.recorder), Arc::clone(&self.listening));
+        let settle =
+            move |transaction: &mut Transaction<'_>| settle_one(transaction, &settlement, &recorder, &listening);
+        self.database.writer.write(settle).await
     }
 
     async fn take_back(&self, now: Timestamp, look_up_at: Timestamp) -> Result<usize, StoreError> {
@@ -127,7 +133,7 @@ impl OutboxStore for SqliteOutbox {
     }
 
     async fn decide(&self, decision: Decision) -> Result<Item, StoreError> {
-        let recorder = Arc::clone(&self.recorder);
+        let (recorder, listening) = (Arc::clone(&self.recorder), Arc::clone(&self.listening));
         self.database
             .writer
             .write(move |transaction| {
@@ -137,6 +143,9 @@ impl OutboxStore for SqliteOutbox {
                 }
                 transaction.audit(narrate::record(&recorder, &item, decision.to, &Event::Operator)?);
                 let due_at = (decision.to == Status::Retry).then_some(decision.now);
+                if let Some(event) = announce::event(&listening, &item, decision.to, due_at, decision.now) {
+                    note(transaction, &event)?;
+                }
                 transaction
                     .connection
                     .prepare_cached(
@@ -230,6 +239,7 @@ fn settle_one(
     transaction: &mut Transaction<'_>,
     settlement: &Settlement,
     recorder: &Recorder,
+    listening: &Listening,
 ) -> Result<bool, StoreError> {
     let connection = transaction.connection;
     let Some(item) = find(connection, settlement.id)? else { return Ok(false) };
@@ -237,6 +247,9 @@ fn settle_one(
         return Ok(false);
     }
     transaction.audit(narrate::record(recorder, &item, settlement.to, &Event::Settled(settlement))?);
+    if let Some(event) = announce::event(listening, &item, settlement.to, settlement.due_at, settlement.now) {
+        note(transaction, &event)?;
+    }
     let is_open = settlement.to.is_open();
     connection
         .prepare_cached(
