@@ -39,6 +39,8 @@ impl Gateway {
             set("STORAGE__LEAST_FREE_BYTES", "0".into()),
             set("STORAGE__LEAST_FREE_PERCENT", "0".into()),
             set("STORAGE__KEYS_FOLDER", folder.join("keys").display().to_string()),
+            // The schema judge takes whoever answers after ten seconds for dead.
+            set("INBOX__LONGEST_WAIT_S", "1".into()),
             set("ADAPTERS__PORTAL_DVCQG__ADAPTER_URL", url(portal)),
             set("LOG__FILTER", "error".into()),
         ];
