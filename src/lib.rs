@@ -1,6 +1,13 @@
 //! Liên Thông: the gateway between a province's one-stop systems and the national systems.
 //! The modules in reading order: the topics, what they stand on, and what puts it all together.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what comes from outside ends in an answer, not in a panic"
+)]
+
 pub mod agreement;
 pub mod catalogue;
 pub mod dossiers;

@@ -3,6 +3,13 @@
 //! concerns several replicas: whether this one may act ([`standing`]), the session of all ([`shared_session`]).
 //! Knows no outside system, and never reads a setting that belongs to one adapter.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what comes from outside ends in an answer, not in a panic"
+)]
+
 pub mod breaker;
 pub mod cache;
 pub mod card;

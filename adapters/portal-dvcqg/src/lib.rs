@@ -1,4 +1,10 @@
 #![doc = include_str!("../README.md")]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what comes from outside ends in an answer, not in a panic"
+)]
 
 mod catalogue; // names and fields of procedures, asked once in a while
 mod client; // one call: address, session, reply
