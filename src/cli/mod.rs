@@ -128,7 +128,7 @@ pub fn run() -> ExitCode {
             Command::Client(command) => client::run(&load(&arguments)?, command).await,
             Command::Outbox(command) => outbox::run(&load(&arguments)?, command).await,
             Command::Inbox(command) => inbox::run(&load(&arguments)?, command).await,
-            Command::Webhooks(command) => webhooks::run(&load(&arguments)?, command).await,
+            Command::Webhooks(command) => webhooks::run(|| load(&arguments), command).await,
             Command::Catalogue(command) => catalogue::run(&load(&arguments)?, command).await,
             Command::Portal(command) => portal::run(&load(&arguments)?, command).await,
             Command::Report(command) => report::run(&load(&arguments)?, command).await,

@@ -1,6 +1,7 @@
 //! `lienthong webhooks …`: the endpoints of local systems, and what they were told. Works beside a running gateway, which does the
 //! calling; only the test call is made from here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -55,10 +56,12 @@ pub(super) enum Command {
     Enable { endpoint: String },
 }
 
-pub(super) async fn run(loaded: &Loaded, command: &Command) -> Result<(), Failure> {
+/// `load`: only where it is needed. A configuration that lacks a secret is none yet.
+pub(super) async fn run(load: impl Fn() -> Result<Loaded, Failure>, command: &Command) -> Result<(), Failure> {
     if let Command::Secret { ed25519 } = command {
         return secret(*ed25519);
     }
+    let loaded = load()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = &loaded.settings;
     let endpoints = settings.webhooks.endpoints(&settings.outbox.breaker).map_err(anyhow::Error::from)?;
@@ -134,7 +137,12 @@ async fn test(endpoint: &Endpoint, now: Timestamp) -> Result<(), Failure> {
 }
 
 async fn list(webhooks: &dyn WebhookStore, endpoints: &[Endpoint]) -> Result<(), Failure> {
-    let (counts, disabled) = (webhooks.counts().await?, webhooks.disabled().await?);
+    let (mut counts, disabled) = (BTreeMap::new(), webhooks.disabled().await?);
+    for status in [NoticeStatus::Waiting, NoticeStatus::Dead, NoticeStatus::Delivered] {
+        for (endpoint, notices) in webhooks.counts(status).await? {
+            counts.entry(endpoint).or_insert_with(Vec::new).push((status, notices));
+        }
+    }
     if endpoints.is_empty() {
         println!(
             "Chưa có nơi nào: thêm [[webhooks.endpoints]] vào tệp cấu hình. / There is none: add [[webhooks.endpoints]]."
@@ -151,15 +159,19 @@ async fn list(webhooks: &dyn WebhookStore, endpoints: &[Endpoint]) -> Result<(),
         if let Some((_, since)) = disabled.iter().find(|(name, _)| *name == terms.name) {
             println!("  ngừng gọi từ / disabled since {}: lienthong webhooks enable {}", since.to_text(), terms.name);
         }
-        for count in counts.iter().filter(|count| count.endpoint == terms.name) {
-            println!("  {:<9} {:>9}  {}", count.status.as_str(), grouped(count.notices), count.status.vietnamese());
-        }
+        print_counts(counts.remove(&terms.name).unwrap_or_default());
     }
-    for count in counts.iter().filter(|count| !endpoints.iter().any(|endpoint| endpoint.terms.name == count.endpoint)) {
-        let (name, status) = (&count.endpoint, count.status.as_str());
-        println!("\n{name} (không còn trong cấu hình / not configured): {status} {}", grouped(count.notices));
+    for (name, counts) in counts {
+        println!("\n{name} (không còn trong cấu hình / not configured)");
+        print_counts(counts);
     }
     Ok(())
+}
+
+fn print_counts(counts: Vec<(NoticeStatus, u64)>) {
+    for (status, notices) in counts {
+        println!("  {:<9} {:>9}  {}", status.as_str(), grouped(notices), status.vietnamese());
+    }
 }
 
 fn print_notice(notice: &Notice) {

@@ -1,7 +1,7 @@
 //! Telling: of each event one notice for each endpoint that is to know, then calls until it is taken or given up. The leader does it; a
 //! notice that two replicas send in the moment in which one follows the other has one id.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -85,9 +85,18 @@ impl Webhooks {
                     }
                 }
                 _ = look.tick() => {
-                    let Some(rules) = self.rules().filter(|_| may_act()) else { continue };
-                    while self.make_notices(&rules).await? {}
-                    for endpoint in self.to_be_called(&rules).await? {
+                    let rules = self.rules().filter(|_| may_act());
+                    let to_be_called = match &rules {
+                        Some(rules) => self.look(rules).await,
+                        None => Ok(Vec::new()),
+                    };
+                    // What is being called is not cut off because the store does not answer.
+                    if let (Err(error), false) = (&to_be_called, under_way.is_empty()) {
+                        tracing::warn!(%error, "what has happened could not be looked up");
+                        continue;
+                    }
+                    let Some(rules) = rules else { return Ok(()) };
+                    for endpoint in to_be_called? {
                         if busy.insert(endpoint.terms.name.clone()) {
                             let (rules, may_act) = (Arc::clone(&rules), &may_act);
                             under_way.push(async move {
@@ -104,7 +113,12 @@ impl Webhooks {
         }
     }
 
-    /// Endpoints that are not gone.
+    /// Makes notices of what has happened; the endpoints that are not gone.
+    async fn look(&self, rules: &Rules) -> Result<Vec<Arc<Endpoint>>, StoreError> {
+        while self.make_notices(rules).await? {}
+        self.to_be_called(rules).await
+    }
+
     async fn to_be_called(&self, rules: &Rules) -> Result<Vec<Arc<Endpoint>>, StoreError> {
         if rules.endpoints.is_empty() {
             return Ok(Vec::new());
@@ -127,9 +141,7 @@ impl Webhooks {
         if events.is_empty() {
             return Ok(false);
         }
-        let counts = self.store.counts().await?.into_iter();
-        let waiting = counts.filter(|count| count.status == NoticeStatus::Waiting);
-        let mut waiting: HashMap<String, u64> = waiting.map(|count| (count.endpoint, count.notices)).collect();
+        let mut waiting = self.store.counts(NoticeStatus::Waiting).await?;
         let in_force = self.register.in_force();
         let mut notices = Vec::new();
         for event in &events {
@@ -177,21 +189,30 @@ impl Webhooks {
         endpoint: &Endpoint,
         may_act: &impl Fn() -> bool,
     ) -> Result<(), StoreError> {
-        let (mut under_way, mut is_gone) = (FuturesUnordered::new(), false);
+        let (mut under_way, mut is_gone, mut failed) = (FuturesUnordered::new(), false, None);
         loop {
             let room = rules.parallel.saturating_sub(under_way.len());
-            let goes_on = !is_gone && room > 0 && may_act() && self.rules().is_some_and(|now| Arc::ptr_eq(&now, rules));
+            let goes_on = !is_gone
+                && failed.is_none()
+                && room > 0
+                && may_act()
+                && self.rules().is_some_and(|now| Arc::ptr_eq(&now, rules));
             if goes_on && let Some((permit, room)) = endpoint.permits(room) {
                 let (now, name) = (self.clock.now(), endpoint.terms.name.clone());
                 let due = self.store.claim(name, now, now.plus_millis(rules.lease_ms), room).await;
                 if due.as_ref().map_or(true, Vec::is_empty) {
                     endpoint.give_back(permit);
                 }
-                under_way.extend(due?.into_iter().map(|notice| self.tell(rules, endpoint, notice, permit)));
+                match due {
+                    Ok(due) => under_way.extend(due.into_iter().map(|one| self.tell(rules, endpoint, one, permit))),
+                    Err(error) => failed = Some(error),
+                }
             }
             match under_way.next().await {
-                Some(told) => is_gone |= told?,
-                None => return Ok(()),
+                Some(Ok(gone)) => is_gone |= gone,
+                // The others go on to their end.
+                Some(Err(error)) => failed = Some(error),
+                None => return failed.map_or(Ok(()), Err),
             }
         }
     }

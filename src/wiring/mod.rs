@@ -2,6 +2,7 @@
 
 mod configuration;
 mod duties;
+mod house;
 mod parts;
 mod serving;
 mod stores;
@@ -23,7 +24,8 @@ use tokio::task::JoinHandle;
 
 use configuration::record_start;
 pub use configuration::{By, Configuration, NotTaken};
-use duties::{duties, follow_catalogue, give_back, keep_house, keep_watch, rotate, take_back_orphans};
+use duties::{duties, follow_catalogue, give_back, keep_watch, rotate, take_back_orphans};
+use house::keep_house;
 use parts::{Lasting, Parts};
 pub use parts::{api_document, issuers, tls};
 use serving::Serving;

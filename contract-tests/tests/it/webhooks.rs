@@ -262,6 +262,11 @@ async fn who_says_to_be_gone_is_left_alone_and_what_was_given_up_can_be_sent_aga
         calls[3].body,
         calls.iter().find(|call| call.header("webhook-id") == calls[3].header("webhook-id")).unwrap().body
     );
+    // A secret is made where there is no configuration yet that could be right.
+    let mut command = std::process::Command::new(world.deployment.command().unwrap().get_program());
+    command.args(["--config", "/nowhere.toml", "webhooks", "secret"]);
+    let made = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(made.status.success() && String::from_utf8(made.stdout).unwrap().starts_with("whsec_"));
     // A test call, which is no event.
     let told = cli(&world, &["test", "one-stop"]).await;
     assert!(told.contains("taken: 204"), "{told}");

@@ -33,6 +33,7 @@ CREATE TABLE webhook_notice (
 );
 CREATE INDEX webhook_notice_due ON webhook_notice (endpoint, next_at, position) WHERE status = 'waiting' AND next_at IS NOT NULL;
 CREATE INDEX webhook_notice_lane ON webhook_notice (endpoint, lane, position) WHERE status = 'waiting';
+CREATE INDEX webhook_notice_dead ON webhook_notice (endpoint) WHERE status = 'dead';
 CREATE INDEX webhook_notice_position ON webhook_notice (position);
 CREATE INDEX webhook_notice_age ON webhook_notice (updated_at);
 

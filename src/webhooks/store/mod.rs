@@ -4,6 +4,7 @@
 pub mod postgres;
 pub mod sqlite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -47,14 +48,6 @@ pub struct Again {
     pub delivered_since: Option<Timestamp>,
 }
 
-/// How many notices of an endpoint stand so, and since when the longest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count {
-    pub endpoint: String,
-    pub status: NoticeStatus,
-    pub notices: u64,
-}
-
 /// The store of events and notices. Writing an event is a part of another topic's transaction: `sqlite::note`, `postgres::note`.
 #[async_trait]
 pub trait WebhookStore: Send + Sync {
@@ -88,7 +81,8 @@ pub trait WebhookStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Notice>, StoreError>;
 
-    async fn counts(&self) -> Result<Vec<Count>, StoreError>;
+    /// How many stand so, by endpoint. Of delivered ones it takes long.
+    async fn counts(&self, status: NoticeStatus) -> Result<BTreeMap<String, u64>, StoreError>;
 
     /// Endpoints that are not called, and since when.
     async fn disabled(&self) -> Result<Vec<(String, Timestamp)>, StoreError>;
@@ -105,6 +99,19 @@ pub fn open(database: &Database) -> Arc<dyn WebhookStore> {
     match database {
         Database::Sqlite(database) => Arc::new(sqlite::SqliteWebhooks::new(database.clone())),
         Database::Postgres(database) => Arc::new(postgres::PostgresWebhooks::new(database.clone())),
+    }
+}
+
+/// The status is written out: there is an index of those that wait, and one of those that were given up.
+const fn count_sql(status: NoticeStatus) -> &'static str {
+    match status {
+        NoticeStatus::Waiting => {
+            "SELECT endpoint, count(*) FROM webhook_notice WHERE status = 'waiting' GROUP BY endpoint"
+        }
+        NoticeStatus::Dead => "SELECT endpoint, count(*) FROM webhook_notice WHERE status = 'dead' GROUP BY endpoint",
+        NoticeStatus::Delivered => {
+            "SELECT endpoint, count(*) FROM webhook_notice WHERE status = 'delivered' GROUP BY endpoint"
+        }
     }
 }
 

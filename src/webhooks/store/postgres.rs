@@ -1,14 +1,14 @@
 //! Events and notices on PostgreSQL. Ends of calls share a lock, for each has a lane of its own; whatever else changes which notice is
 //! the first of a lane has that lock alone.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 use tokio_postgres::Row as PostgresRow;
 use uuid::Uuid;
 
-use super::{Again, Called, Count, EventRow, Row, Settle, WebhookStore, notices, status_of};
+use super::{Again, Called, EventRow, Row, Settle, WebhookStore, count_sql, notices};
 use crate::audit::SealedRecord;
 use crate::storage::StoreError;
 use crate::storage::postgres::{Parameter, Postgres, Transaction, column};
@@ -195,14 +195,9 @@ impl WebhookStore for PostgresWebhooks {
         read(&self.database.query(sql, &[&endpoint, &status.as_str(), &limit]).await?)
     }
 
-    async fn counts(&self) -> Result<Vec<Count>, StoreError> {
-        let sql = "SELECT endpoint, status, count(*) FROM webhook_notice GROUP BY endpoint, status ORDER BY 1, 2";
-        let rows = self.database.query(sql, &[]).await?;
-        let count = |row: &PostgresRow| {
-            let notices = row.get::<_, i64>(2).cast_unsigned();
-            Ok(Count { endpoint: row.get(0), status: status_of(row.get(1))?, notices })
-        };
-        rows.iter().map(count).collect()
+    async fn counts(&self, status: NoticeStatus) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = self.database.query(count_sql(status), &[]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).cast_unsigned())).collect())
     }
 
     async fn disabled(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {

@@ -1,11 +1,13 @@
 //! Events and notices on SQLite.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use lienthong_domain::time::Timestamp;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::{Again, Called, Count, EventRow, Row, Settle, WebhookStore, notices, status_of};
+use super::{Again, Called, EventRow, Row, Settle, WebhookStore, count_sql, notices};
 use crate::audit::SealedRecord;
 use crate::storage::StoreError;
 use crate::storage::sqlite::{Sqlite, Transaction};
@@ -132,18 +134,12 @@ impl WebhookStore for SqliteWebhooks {
         self.database.readers.read(read).await
     }
 
-    async fn counts(&self) -> Result<Vec<Count>, StoreError> {
-        let read = |connection: &Connection| {
-            let sql = "SELECT endpoint, status, count(*) FROM webhook_notice GROUP BY endpoint, status ORDER BY 1, 2";
+    async fn counts(&self, status: NoticeStatus) -> Result<BTreeMap<String, u64>, StoreError> {
+        let read = move |connection: &Connection| {
+            let sql = count_sql(status);
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| {
-                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
-            })?;
-            rows.map(|row| {
-                let (endpoint, status, notices) = row?;
-                Ok(Count { endpoint, status: status_of(&status)?, notices })
-            })
-            .collect()
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         };
         self.database.readers.read(read).await
     }
